@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/worker.h"
+
+#include <pthread.h>
+#include <sched.h>
+
+#include <utility>
+
+#include "base/log.h"
+
+namespace isochrone {
+
+Worker::Worker(std::string name, std::optional<unsigned> cpu, std::function<void(Loop&)> body)
+    : loop_(std::make_unique<Loop>()),
+      thread_([loop = loop_.get(), name = std::move(name), cpu, body = std::move(body)] {
+        pthread_setname_np(pthread_self(), name.substr(0, 15).c_str());
+        if (cpu) {
+          cpu_set_t set;
+          CPU_ZERO(&set);
+          CPU_SET(*cpu, &set);
+          if (pthread_setaffinity_np(pthread_self(), sizeof set, &set) != 0) {
+            log_warning("cannot pin thread name=" + name + " cpu=" + std::to_string(*cpu));
+          }
+        }
+        body(*loop);
+      }) {}
+
+Worker::~Worker() { stop(); }
+
+void Worker::stop() {
+  loop_->stop();
+  if (thread_.joinable()) thread_.join();
+}
+
+}  // namespace isochrone

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Options of the dns role, as the configuration gives them.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/ip.h"
+#include "base/time.h"
+
+namespace isochrone::dns {
+
+struct ZoneSource {
+  std::string name;  // lower case, no trailing dot
+  std::filesystem::path file;
+};
+
+struct Options {
+  std::vector<Endpoint> listen;
+  unsigned workers = 1;                // threads, each with its own socket per endpoint
+  bool edns_client_subnet = true;
+  std::uint16_t max_udp_payload = 1232;  // fits 1280 minus headers, so never fragmented (RFC 9715)
+  unsigned tcp_connections = 1000;       // in all; a client that would exceed it waits in the backlog
+  Millis tcp_idle{10'000};               // RFC 7766 section 6.2.3: in the order of seconds
+  std::vector<ZoneSource> zones;
+  std::filesystem::path state_dir;  // where the snapshot lives
+  std::string node_name;            // source of demand and decision events: dns-<node>
+  std::string collector_url;        // empty: never follows, answers from snapshot, geography, order
+  std::filesystem::path geo_database;  // empty: no geographic prior
+};
+
+}  // namespace isochrone::dns

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Server: the dns role: zones and routing state compiled into one snapshot, and workers that answer.
+//
+// Threads:   owns its own: one builder that loads, follows state and publishes snapshots, and
+//            Options::workers that answer. Every member here may be called from one controlling thread.
+// Failures:  a collector that is gone costs nothing: answers go on from the last snapshot, which is on
+//            disk too, so that a restart without a collector answers as before.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/metrics.h"
+#include "base/result.h"
+#include "dns/options.h"
+#include "routing/topology.h"
+
+namespace isochrone::dns {
+
+class Server {
+ public:
+  // All that is wrong with zones and sockets is reported at once, each as FILE:LINE: what.
+  static tl::expected<std::unique_ptr<Server>, std::vector<Error>> start(
+      const Options& options, const routing::Topology& topology);
+  ~Server();
+
+  // Loads zones and configuration again; when anything is wrong, nothing changes and all errors are
+  // returned. What needs a restart (listen, workers) is refused by name.
+  tl::expected<void, std::vector<Error>> reload(const Options& options,
+                                                const routing::Topology& topology);
+
+  // Where it really listens: port 0 in the options takes a free port.
+  std::vector<Endpoint> listening() const;
+  void measure(Metrics& metrics) const;
+  // The facts behind `show status`, as a JSON object: generation, age of state, zones, collector.
+  std::string status_json() const;
+
+ private:
+  Server();
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// Checks the zones of a configuration as start() would, without opening a socket.
+std::vector<Error> check_zones(const Options& options, const routing::Topology& topology);
+
+}  // namespace isochrone::dns

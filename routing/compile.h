@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// compile_table: performance state in, routing table out.
+//
+// All fallbacks are layered here, none is looked up by a query: measured prefix over covering
+// measured prefix over geography over the service's own order, in one longest-prefix-match table per
+// distinct set of sites and policy.
+//
+// Threads:  pure; the table is immutable and shared by readers.
+// Cost:     O(prefixes log prefixes) per group of services that rank alike.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "routing/geo.h"
+#include "routing/prefix_table.h"
+#include "routing/ranking.h"
+#include "routing/state.h"
+#include "routing/topology.h"
+
+namespace isochrone::routing {
+
+class RoutingTable {
+ public:
+  // The leaf and order for a client of a service; never empty.
+  Leaf find(ServiceId service, const Address& client) const noexcept {
+    return tables_[table_of_[service.index()]].find(client);
+  }
+  std::span<const SiteId> ranking(RankingId id) const noexcept { return rankings_.get(id); }
+  const RankingSet& rankings() const noexcept { return rankings_; }
+  std::uint64_t generation() const noexcept { return generation_; }
+  std::size_t measured_prefixes() const noexcept { return measured_prefixes_; }
+  std::size_t memory_bytes() const noexcept;
+
+ private:
+  friend std::shared_ptr<const RoutingTable> compile_table(const Topology&, const PerformanceState&,
+                                                           const GeoPrior*, std::uint64_t);
+  std::vector<PrefixTable> tables_;
+  std::vector<std::uint32_t> table_of_;  // by ServiceId
+  RankingSet rankings_;
+  std::uint64_t generation_ = 0;
+  std::size_t measured_prefixes_ = 0;
+};
+
+// `geo` may be null: then what is not measured follows the service's order.
+std::shared_ptr<const RoutingTable> compile_table(const Topology& topology,
+                                                  const PerformanceState& state,
+                                                  const GeoPrior* geo, std::uint64_t generation);
+
+}  // namespace isochrone::routing

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Decision: the answer for one client of one service, and everything it rests on.
+//
+// A value: answers, `route`, the looking glass, metrics and tests use this one. The query path fills
+// only Choice; explain() adds the rest from the state the table was compiled from.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "base/ip.h"
+#include "routing/compile.h"
+#include "routing/estimate.h"
+#include "routing/topology.h"
+
+namespace isochrone::routing {
+
+// Which layer of the table spoke.
+enum class Reason : std::uint8_t { measured, covering_prefix, geography, default_order };
+// Why the site is not the first of its ranking.
+enum class Override : std::uint8_t { none, site_down, all_down };
+
+// What the query path needs: the first site of the ranking that is up, and the scope.
+struct Choice {
+  SiteId site;
+  std::uint8_t scope = 0;  // ECS scope prefix-length
+  RankingId ranking;
+  Override override = Override::none;
+};
+
+// Cost: one table look-up and a scan of the ranking. When every site of the service is down, all
+// count as up (a checker that fails must not empty the answer), and `override` says so.
+Choice choose(const RoutingTable& table, ServiceId service, const Address& client,
+              SiteMask up) noexcept;
+
+struct Candidate {
+  SiteId site;
+  bool is_up = true;
+  std::optional<Estimate> estimate;   // of the prefix that spoke
+  std::optional<double> distance_km;  // from the geographic prior
+  std::optional<Micros> score;
+};
+
+struct Decision {
+  Address client;
+  ServiceId service;
+  Choice choice;
+  Seconds ttl{0};
+  Reason reason = Reason::default_order;
+  std::optional<Prefix> basis;  // the measured or geographic prefix it rests on
+  std::vector<Candidate> candidates;  // in ranking order
+  std::uint64_t generation = 0;
+};
+
+std::string_view to_string(Reason reason);
+std::string_view to_string(Override override);
+
+}  // namespace isochrone::routing

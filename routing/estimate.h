@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Estimate: what is believed about one path (site -> client prefix), reduced from its windows.
+//
+// Units:  Micros for times, permille for loss; `at` is the end of the last window that counted.
+// Size:   at most 64 bytes (asserted): memory grows with paths, not with samples.
+#pragma once
+
+#include <cstdint>
+
+#include "base/time.h"
+
+namespace isochrone::routing {
+
+// How a measurement was made; also the order in which methods are trusted when they disagree.
+enum class Method : std::uint8_t { icmp, tcp, dns, hop, passive, beacon };
+
+struct Estimate {
+  Micros min{0};
+  Micros p50{0};
+  Micros p90{0};
+  Micros jitter{0};  // mean absolute deviation from the median
+  Instant at{};
+  std::uint32_t samples = 0;  // answers in the windows that count
+  std::uint16_t loss_permille = 0;
+  Method method = Method::icmp;  // of the last window
+
+  friend bool operator==(const Estimate&, const Estimate&) = default;
+};
+static_assert(sizeof(Estimate) <= 64);
+
+// One closed window of one path: what the accumulators made of its samples.
+struct WindowSummary {
+  Instant end{};
+  Micros min{0};
+  Micros p50{0};
+  Micros p90{0};
+  Micros jitter{0};
+  std::uint32_t answered = 0;
+  std::uint32_t lost = 0;
+  Method method = Method::icmp;
+};
+
+// The estimate after one more window, in order of `end`. Pure: same inputs, same bytes. A window
+// without answers moves only loss and age. A median that left the noise replaces the past at once
+// (a path that changed must not be averaged with what it was); otherwise the past decays by half.
+Estimate fold_window(const Estimate& before, const WindowSummary& window);
+
+}  // namespace isochrone::routing

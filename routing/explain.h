@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// explain: why this client of this service gets the site it gets.
+//
+// Uses the very table that answers, so an explanation cannot differ from an answer of the same
+// generation; state and prior are those the table was compiled from.
+// Cost: O(address width) hash look-ups; for people and samples, not for queries.
+#pragma once
+
+#include "routing/decision.h"
+
+namespace isochrone::routing {
+
+Decision explain(const Topology& topology, const RoutingTable& table, const PerformanceState& state,
+                 const GeoPrior* geo, SiteMask up, ServiceId service, const Address& client);
+
+}  // namespace isochrone::routing

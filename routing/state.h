@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// PerformanceState: all estimates, per client prefix, and the site each service now prefers there.
+//
+// Threads:    a value of the thread that reduces it; compile_table() reads it there.
+// Cost:       apply() O(1) expected; memory about 100 bytes per path.
+// Invariant:  a PrefixState's paths are sorted by site and unique, preferences by service.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <unordered_map>
+#include <vector>
+
+#include "base/ip.h"
+#include "routing/estimate.h"
+#include "routing/topology.h"
+
+namespace isochrone::routing {
+
+struct PathState {
+  SiteId site;
+  Estimate estimate;
+
+  friend bool operator==(const PathState&, const PathState&) = default;
+};
+
+// The hysteresis' memory: what the service answers with until something is better by enough.
+struct Preference {
+  ServiceId service;
+  SiteId site;
+
+  friend bool operator==(const Preference&, const Preference&) = default;
+};
+
+struct PrefixState {
+  Prefix prefix;
+  std::uint64_t version = 0;  // raised with every change; an older one is refused
+  std::vector<PathState> paths;
+  std::vector<Preference> preferences;
+
+  const Estimate* find(SiteId site) const;
+  void set(SiteId site, const Estimate& estimate);
+  const SiteId* preferred(ServiceId service) const;
+  void prefer(ServiceId service, SiteId site);
+};
+
+class PerformanceState {
+ public:
+  // False when the version is not newer than what is known: late or repeated.
+  bool apply(PrefixState next);
+  bool erase(const Prefix& prefix);
+
+  const PrefixState* find(const Prefix& prefix) const;
+  PrefixState& at(const Prefix& prefix);  // made empty when absent
+  std::size_t size() const { return prefixes_.size(); }
+  const std::unordered_map<Prefix, PrefixState>& prefixes() const { return prefixes_; }
+
+ private:
+  std::unordered_map<Prefix, PrefixState> prefixes_;
+};
+
+}  // namespace isochrone::routing

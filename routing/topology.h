@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Topology: the sites that can serve and the services they serve, as configured.
+//
+// Threads:    immutable once built.
+// Invariant:  every SiteId in a service indexes sites; names are unique; at most kMaxSites sites, so
+//             that the up sites fit one SiteMask word.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/ip.h"
+#include "base/strong.h"
+#include "base/time.h"
+
+namespace isochrone::routing {
+
+using SiteId = Strong<struct SiteTag, std::uint16_t>;
+using ServiceId = Strong<struct ServiceTag, std::uint16_t>;
+
+// One machine word: a mask test on the query path is one AND. CDNs of more PoPs split by service.
+constexpr std::size_t kMaxSites = 64;
+
+// Degrees, north and east positive.
+struct Location {
+  double latitude = 0;
+  double longitude = 0;
+};
+
+// Great-circle distance in kilometres (haversine, mean radius 6371.0088 km).
+double distance_km(const Location& a, const Location& b);
+
+struct Site {
+  std::string name;
+  std::optional<Location> location;
+  std::vector<Address> addresses;  // what answers may name, IPv4 and IPv6
+};
+
+struct Service {
+  std::string name;           // the routed host name, lower case, no trailing dot
+  std::vector<SiteId> sites;  // also the order of last resort
+  Seconds ttl{30};
+  // A change of the best site needs a gain larger than both (hysteresis). Half a millisecond and three
+  // per cent lie under what a user can notice and over what a quiet path's median wanders.
+  double min_gain_share = 0.03;
+  Micros min_gain{500};
+};
+
+struct Topology {
+  std::vector<Site> sites;
+  std::vector<Service> services;
+
+  std::optional<SiteId> find_site(std::string_view name) const;
+  std::optional<ServiceId> find_service(std::string_view name) const;
+};
+
+// The sites that may be named in answers: bit i is SiteId(i).
+using SiteMask = std::uint64_t;
+constexpr SiteMask site_bit(SiteId site) noexcept { return SiteMask{1} << site.value(); }
+constexpr SiteMask kAllSites = ~SiteMask{0};
+
+}  // namespace isochrone::routing
