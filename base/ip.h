@@ -29,16 +29,17 @@ class Address {
   constexpr Address() = default;  // 0.0.0.0
 
   static constexpr Address v4(std::uint8_t a, std::uint8_t b, std::uint8_t c, std::uint8_t d) {
-    return {Family::v4, (std::uint64_t{a} << 56) | (std::uint64_t{b} << 48) |
-                            (std::uint64_t{c} << 40) | (std::uint64_t{d} << 32),
+    return {Family::v4,
+            (std::uint64_t{a} << 56) | (std::uint64_t{b} << 48) | (std::uint64_t{c} << 40) |
+                (std::uint64_t{d} << 32),
             0};
   }
   // From left-aligned bits; what lies past the family's width is dropped.
   static constexpr Address from_bits(Family family, std::uint64_t high, std::uint64_t low) {
-    return family == Family::v4 ? Address(family, high & 0xffff'ffff'0000'0000, 0)
-                                : Address(family, high, low);
+    if (family == Family::v4) return {family, high & 0xffff'ffff'0000'0000, 0};
+    return {family, high, low};
   }
-  // From the leading bytes on the wire; missing ones are zero, more than the width is refused.
+  // From the leading bytes on the wire; missing ones are zero, more than the width refused.
   static std::optional<Address> from_bytes(Family family, std::span<const std::uint8_t> leading);
   static std::optional<Address> parse(std::string_view text);
   // An IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2) becomes the IPv4 address it means.
@@ -119,8 +120,8 @@ struct Endpoint {
   friend constexpr auto operator<=>(const Endpoint&, const Endpoint&) = default;
 };
 
-// What a client address is truncated to as soon as it arrives: a /24, or a /48 (RFC 7871 section
-// 11.1 names 24 and 56; operators route IPv6 by /48).
+// What a client address is truncated to as it arrives: RFC 7871 section 11.1; IPv6 is routed by
+// /48.
 constexpr int kClientPrefixLengthV4 = 24;
 constexpr int kClientPrefixLengthV6 = 48;
 constexpr Prefix client_network(const Address& client) noexcept {

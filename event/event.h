@@ -46,7 +46,7 @@ struct Measurement {
 // Queries that one DNS node saw in the interval that ends at the event's time.
 struct Demand {
   std::string service;
-  Prefix prefix;     // the client network, from Client Subnet or else the resolver's own
+  Prefix prefix;  // the client network, from Client Subnet or else the resolver's own
   Address resolver;
   std::uint32_t queries = 0;
   Millis interval{0};
@@ -76,8 +76,8 @@ struct Load {
   friend bool operator==(const Load&, const Load&) = default;
 };
 
-// The whole performance state of one prefix after a change; names, not ids, so that nodes whose
-// configurations differ for a moment still understand each other.
+// The performance state of one prefix after a change; by name, so that nodes whose configurations
+// differ for a moment still understand each other.
 struct State {
   struct Path {
     std::string site;
@@ -91,7 +91,7 @@ struct State {
   };
   Prefix prefix;
   std::uint64_t version = 0;
-  std::vector<Path> paths;              // empty: the prefix is no longer measured
+  std::vector<Path> paths;  // empty: the prefix is no longer measured
   std::vector<Preference> preferences;
 
   friend bool operator==(const State&, const State&) = default;
@@ -142,7 +142,6 @@ struct Event {
 
 // Where an event lies in its channel's log: dense, from 1, in the order it was made durable.
 using Position = std::uint64_t;
-
 struct StoredEvent {
   Position position = 0;
   Event event;
