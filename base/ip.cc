@@ -87,8 +87,8 @@ std::optional<Endpoint> Endpoint::parse(std::string_view text,
   const auto at = text.find('@');
   const auto address = Address::parse(text.substr(0, at));
   if (!address) return std::nullopt;
-  const auto port =
-      at == std::string_view::npos ? default_port : parse_number<std::uint16_t>(text.substr(at + 1));
+  const auto port = at == std::string_view::npos ? default_port
+                                                 : parse_number<std::uint16_t>(text.substr(at + 1));
   if (!port) return std::nullopt;
   return Endpoint{*address, *port};
 }

@@ -17,6 +17,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/hash.h"
+
 struct sockaddr;
 struct sockaddr_storage;
 
@@ -126,14 +128,6 @@ constexpr int kClientPrefixLengthV4 = 24;
 constexpr int kClientPrefixLengthV6 = 48;
 constexpr Prefix client_network(const Address& client) noexcept {
   return {client, client.is_v4() ? kClientPrefixLengthV4 : kClientPrefixLengthV6};
-}
-
-constexpr std::size_t hash_bits(std::uint64_t a, std::uint64_t b) noexcept {
-  // A 64-bit finaliser (Stafford's variant 13): every input bit moves every output bit.
-  std::uint64_t x = a ^ (b * 0x9e37'79b9'7f4a'7c15);
-  x = (x ^ (x >> 30)) * 0xbf58'476d'1ce4'e5b9;
-  x = (x ^ (x >> 27)) * 0x94d0'49bb'1331'11eb;
-  return static_cast<std::size_t>(x ^ (x >> 31));
 }
 
 }  // namespace isochrone

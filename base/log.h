@@ -2,8 +2,9 @@
 //
 // Log: what an operator may act on, once, as `what happened key=value`.
 //
-// Threads: any. Lines go to standard error; under systemd the priority prefix is left to the journal.
-// Cost:    a line formats and writes; never called per query. Callers rate-limit what packets cause.
+// Threads: any. Lines go to standard error; under systemd the priority prefix is left to the
+// journal. Cost:    a line formats and writes; never called per query. Callers rate-limit what
+// packets cause.
 #pragma once
 
 #include <string_view>

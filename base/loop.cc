@@ -105,9 +105,8 @@ struct Wakeup::Impl {
 };
 
 Wakeup::Wakeup(Loop& loop, std::function<void()> woken) : impl_(new Impl{{}, std::move(woken)}) {
-  must(uv_async_init(&loop.impl().loop, &impl_->handle, [](uv_async_t* async) {
-    static_cast<Impl*>(async->data)->woken();
-  }));
+  must(uv_async_init(&loop.impl().loop, &impl_->handle,
+                     [](uv_async_t* async) { static_cast<Impl*>(async->data)->woken(); }));
   impl_->handle.data = impl_;
 }
 

@@ -31,7 +31,8 @@ class Mailbox {
 
  private:
   void deliver() {
-    auto messages = waiting_.with([](std::vector<T>& waiting) { return std::exchange(waiting, {}); });
+    auto messages =
+        waiting_.with([](std::vector<T>& waiting) { return std::exchange(waiting, {}); });
     if (!messages.empty()) handle_(std::move(messages));
   }
 

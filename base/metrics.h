@@ -2,9 +2,9 @@
 //
 // Metrics: one scrape's worth of numbers, written as Prometheus text.
 //
-// Each part writes its counters into one of these when asked (`void measure(Metrics&) const`), so no
-// registry, lock or label map is touched while the part works.
-// Naming:  isochrone_<part>_<what>_total|_seconds|_bytes; label values from closed sets only.
+// Each part writes its counters into one of these when asked (`void measure(Metrics&) const`), so
+// no registry, lock or label map is touched while the part works. Naming:
+// isochrone_<part>_<what>_total|_seconds|_bytes; label values from closed sets only.
 #pragma once
 
 #include <initializer_list>

@@ -3,8 +3,9 @@
 // Published<T>: the current snapshot, swapped by one publisher and read by many workers.
 //
 // Threads:    publish() and retire() from one thread; a Reader belongs to one thread.
-// Cost:       Reader::refresh() is one atomic load when nothing moved; a lock and a copy when it did.
-// Ownership:  the publisher keeps what it replaced until nobody else holds it, so that the publisher
+// Cost:       Reader::refresh() is one atomic load when nothing moved; a lock and a copy when it
+// did. Ownership:  the publisher keeps what it replaced until nobody else holds it, so that the
+// publisher
 //             and never a worker pays for freeing it.
 #pragma once
 

@@ -27,7 +27,9 @@ class Random {
   }
 
   static constexpr std::uint64_t min() noexcept { return 0; }
-  static constexpr std::uint64_t max() noexcept { return std::numeric_limits<std::uint64_t>::max(); }
+  static constexpr std::uint64_t max() noexcept {
+    return std::numeric_limits<std::uint64_t>::max();
+  }
 
   std::uint64_t operator()() noexcept {
     const std::uint64_t result = rotate(state_[1] * 5, 7) * 9;

@@ -4,7 +4,8 @@
 //
 // Units:  an Instant is UTC in nanoseconds and is what events carry; a Monotonic never steps and is
 //         what timers, pacing and timeouts use; Micros is what estimates hold.
-// Clocks: only loops read clocks (Loop::now, Loop::wall); everything else takes `now` as an argument.
+// Clocks: only loops read clocks (Loop::now, Loop::wall); everything else takes `now` as an
+// argument.
 #pragma once
 
 #include <chrono>
