@@ -2,11 +2,13 @@
 //
 // HttpClient: one kept-alive connection to one server, over libcurl.
 //
-// Threads:  one thread at a time. cancel() from any thread ends a transfer in progress within 100 ms.
-// Errors:   no connection, time-out, or a body beyond the limit is an Error; any status is a response.
+// Threads:  one thread at a time; cancel() from any thread.
+// Errors:   no connection, time-out, cancelled or a body beyond the limit is an Error (unavailable,
+//           limit); any status is a reply. Redirects are not followed, proxies not used.
+// Limits:   kMaxReplyBytes of body.
 #pragma once
 
-#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -16,25 +18,36 @@
 
 namespace isochrone {
 
+// Twice a full page of events (1000 of at most 32 KiB each): more is not ours.
+constexpr std::size_t kMaxReplyBytes = 64 << 20;
+
 struct HttpReply {
   int status = 0;
   std::string body;
   std::string content_type;
+  std::map<std::string, std::string> headers;  // names in lower case
+
+  // The header's value, empty when absent; `name` in lower case.
+  std::string_view header(std::string_view name) const;
 };
 
 class HttpClient {
  public:
+  // "http://127.0.0.1:8053", without a path.
   explicit HttpClient(std::string base_url);
   ~HttpClient();
   HttpClient(HttpClient&&) noexcept;
   HttpClient& operator=(HttpClient&&) noexcept;
 
-  Result<HttpReply> get(std::string_view path_and_query, Millis timeout);
-  Result<HttpReply> post(std::string_view path, std::string_view content_type, std::string_view body,
-                         Millis timeout);
+  // `accept` goes out as the Accept header unless empty.
+  Result<HttpReply> get(std::string_view path_and_query, Millis timeout,
+                        std::string_view accept = {});
+  Result<HttpReply> post(std::string_view path, std::string_view content_type,
+                         std::string_view body, Millis timeout);
+  // Ends the transfer in progress at once, and every later one: for whoever waits for the thread.
   void cancel();
 
-  static std::string escape(std::string_view text);  // for one query value
+  static std::string escape(std::string_view text);  // for one query value or path segment
 
  private:
   struct Impl;

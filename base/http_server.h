@@ -2,15 +2,20 @@
 //
 // HttpServer: requests in, responses out, over libmicrohttpd. Knows no domain.
 //
-// Threads:  handlers run on the server's own threads, several at once; they must not block on a
-//           client. A response may be complete or a stream that is fed later by any thread.
-// Limits:   body, connections, per-connection idle time; each refusal is a JSON reason and a counter.
+// Threads:  handlers run on the server's own threads, several at once; they must not block. A
+// response
+//           is complete, or promised (`later`: a long poll), or a stream fed by any thread.
+// Limits:   body, connections, backlog of a slow reader, idle time; a refusal of ours is a JSON
+// reason
+//           and a counter. What is not HTTP at all is answered and cut off by libmicrohttpd.
+// Methods:  GET, HEAD and POST; HEAD reaches the handler as GET and its body is not sent. OPTIONS
+// and
+//           other methods are answered here.
 #pragma once
 
 #include <functional>
 #include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -22,21 +27,35 @@
 namespace isochrone {
 
 struct HttpRequest {
-  std::string method;
-  std::string path;                           // decoded, without the query
-  std::map<std::string, std::string> query;   // decoded; of repeated keys the first
-  std::map<std::string, std::string> headers; // names in lower case
+  std::string method;                          // "GET" or "POST"
+  std::string path;                            // decoded, without the query
+  std::map<std::string, std::string> query;    // decoded; of repeated keys the first
+  std::map<std::string, std::string> headers;  // names in lower case; of repeated names the first
   std::string body;
   Address peer;
 };
 
-// The far end of a response that is written bit by bit: Server-Sent Events, long polls.
+struct HttpResponse;
+
+// The far end of a response that is written bit by bit: Server-Sent Events.
+// Any thread. Dropping the last handle closes the stream.
 class HttpStream {
  public:
   virtual ~HttpStream() = default;
   // Queues bytes; false when the client has gone or is too slow (it is then cut off).
   virtual bool write(std::string bytes) = 0;
-  virtual void close() = 0;
+  virtual void close() = 0;  // once what is queued has been sent
+  virtual bool is_open() const = 0;
+};
+
+// A response owed: a long poll. Any thread. Dropping the last handle unanswered answers 500.
+class HttpReplyLater {
+ public:
+  virtual ~HttpReplyLater() = default;
+  // Answers once with a complete response or a stream; false when the client has gone, the server
+  // is stopping or an answer was given before.
+  virtual bool reply(HttpResponse response) = 0;
+  // Whether the client still waits: asks its socket, so one system call.
   virtual bool is_open() const = 0;
 };
 
@@ -45,8 +64,11 @@ struct HttpResponse {
   std::string content_type = "application/json";
   std::string body;
   std::map<std::string, std::string> headers;
-  // When set, `body` is sent first and the stream is handed over once the client listens.
+  // When set, `body` is sent first and the stream is handed over before the handler's thread goes
+  // on.
   std::function<void(std::shared_ptr<HttpStream>)> stream;
+  // When set, nothing else of this response counts: the real one is given to the handle.
+  std::function<void(std::shared_ptr<HttpReplyLater>)> later;
 };
 
 // {"error": "...", "hint": "..."} with the given status.
@@ -58,7 +80,7 @@ class HttpServer {
     std::size_t max_body_bytes = 8 << 20;
     unsigned max_connections = 1'000;
     std::size_t max_stream_backlog_bytes = 4 << 20;  // per slow reader, then it is cut off
-    Seconds idle{60};
+    Seconds idle{60};  // without a byte moving; does not end a long poll or a quiet stream
     unsigned threads = 2;
   };
   using Handler = std::function<HttpResponse(const HttpRequest&)>;
@@ -66,7 +88,8 @@ class HttpServer {
   // Port 0 takes a free one: see port().
   static Result<std::unique_ptr<HttpServer>> start(const Endpoint& listen, const Limits& limits,
                                                    Handler handler);
-  // Ends every stream and waits for handlers in progress.
+  // Answers what is owed with 503, closes every stream, lets both reach their clients for up to one
+  // second, and waits for handlers in progress.
   ~HttpServer();
 
   std::uint16_t port() const;
