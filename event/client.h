@@ -2,7 +2,8 @@
 //
 // Poster and Follower: how every part talks to the collector, wherever that runs.
 //
-// Threads:   post() from any thread; each object has one thread of its own for its HTTP. Handlers run
+// Threads:   post() from any thread; each object has one thread of its own for its HTTP. Handlers
+// run
 //            on the Follower's thread: hand over to a loop with a Mailbox.
 // Delivery:  at least once and in order; ids make it exactly once. What is not acknowledged is sent
 //            again, with growing pauses (100 ms to 5 s), for as long as it fits the buffer.
@@ -26,14 +27,15 @@ constexpr std::size_t kMaxBufferedEvents = 200'000;
 class Poster {
  public:
   struct Stats {
-    std::uint64_t posted = 0;     // accepted by post()
+    std::uint64_t posted = 0;  // accepted by post()
     std::uint64_t acknowledged = 0;
-    std::uint64_t dropped = 0;    // buffer full
-    std::uint64_t failures = 0;   // requests that had to be repeated
-    std::uint64_t rejected = 0;   // refused by the collector for their content
+    std::uint64_t dropped = 0;   // buffer full
+    std::uint64_t failures = 0;  // requests that had to be repeated
+    std::uint64_t rejected = 0;  // refused by the collector for their content
   };
 
-  // `collector_url` like http://127.0.0.1:8053. `epoch`: the start of this life in Unix microseconds.
+  // `collector_url` like http://127.0.0.1:8053. `epoch`: the start of this life in Unix
+  // microseconds.
   Poster(std::string collector_url, std::string source, std::uint64_t epoch);
   // Tries for up to one second to deliver what waits.
   ~Poster();
@@ -51,10 +53,10 @@ class Poster {
 class Follower {
  public:
   struct Batch {
-    std::string log_id;          // changes when the collector's log was replaced by another
+    std::string log_id;  // changes when the collector's log was replaced by another
     std::vector<StoredEvent> events;
-    Position position = 0;       // resume after this one
-    bool caught_up = false;      // nothing newer was in the log when this was read
+    Position position = 0;   // resume after this one
+    bool caught_up = false;  // nothing newer was in the log when this was read
   };
 
   // Follows `channel` from after `after`; `log_id` is the log that position belongs to, empty when

@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The Protobuf half of codec.h, and the only file that knows Protobuf.
+#include "event/codec.h"
+
+#include <fmt/format.h>
+
+#include "event.pb.h"
+#include "event/check.h"
+
+namespace isochrone::event {
+namespace {
+
+// What StoredEvent adds to an event: two tags, a position and a length of at most 10 bytes each.
+constexpr std::size_t kMaxStoredBytes = kMaxEventBytes + 22;
+
+// Hostile batches must not be able to write to our standard error; failures come back as Errors.
+void silence_library() {
+  static const auto previous = google::protobuf::SetLogHandler(nullptr);
+  static_cast<void>(previous);
+}
+
+// ---- towards the message ----
+
+void put(v1::Prefix& to, const Prefix& prefix);
+
+std::string address_bytes(const Address& address) {
+  const auto bytes = address.bytes();
+  return {bytes.begin(), bytes.begin() + address.width() / 8};
+}
+
+void put(v1::Prefix& to, const Prefix& prefix) {
+  to.set_address(address_bytes(prefix.address()));
+  to.set_length(static_cast<std::uint32_t>(prefix.length()));
+}
+
+// Enums on the wire start at 1: 0 says that the sender said nothing.
+template <class Wire, class Enum>
+Wire to_wire(Enum value) {
+  return static_cast<Wire>(static_cast<int>(value) + 1);
+}
+
+std::uint32_t to_wire(Micros micros) { return static_cast<std::uint32_t>(micros.count()); }
+
+void put(v1::Event& to, const Measurement& measurement) {
+  auto& message = *to.mutable_measurement();
+  message.set_site(measurement.site);
+  put(*message.mutable_prefix(), measurement.prefix);
+  message.set_method(to_wire<v1::Method>(measurement.method));
+  if (measurement.rtt) message.set_rtt_us(to_wire(*measurement.rtt));
+}
+
+void put(v1::Event& to, const Demand& demand) {
+  auto& message = *to.mutable_demand();
+  message.set_service(demand.service);
+  put(*message.mutable_prefix(), demand.prefix);
+  message.set_resolver(address_bytes(demand.resolver));
+  message.set_queries(demand.queries);
+  message.set_interval_ms(static_cast<std::uint32_t>(demand.interval.count()));
+}
+
+void put(v1::Event& to, const Health& health) {
+  auto& message = *to.mutable_health();
+  message.set_site(health.site);
+  message.set_status(to_wire<v1::HealthStatus>(health.status));
+  message.set_origin(to_wire<v1::HealthOrigin>(health.origin));
+  message.set_reason(health.reason);
+}
+
+void put(v1::Event& to, const Load& load) {
+  auto& message = *to.mutable_load();
+  message.set_site(load.site);
+  message.set_offered(load.offered);
+  message.set_capacity(load.capacity);
+}
+
+void put(v1::Event& to, const State& state) {
+  auto& message = *to.mutable_state();
+  put(*message.mutable_prefix(), state.prefix);
+  message.set_version(state.version);
+  for (const auto& [site, estimate] : state.paths) {
+    auto& path = *message.add_paths();
+    path.set_site(site);
+    path.set_min_us(to_wire(estimate.min));
+    path.set_p50_us(to_wire(estimate.p50));
+    path.set_p90_us(to_wire(estimate.p90));
+    path.set_jitter_us(to_wire(estimate.jitter));
+    path.set_at_unix_nanos(unix_nanos(estimate.at));
+    path.set_samples(estimate.samples);
+    path.set_loss_permille(estimate.loss_permille);
+    path.set_method(to_wire<v1::Method>(estimate.method));
+  }
+  for (const auto& [service, site] : state.preferences) {
+    auto& preference = *message.add_preferences();
+    preference.set_service(service);
+    preference.set_site(site);
+  }
+}
+
+void put(v1::Event& to, const Target& target) {
+  auto& message = *to.mutable_target();
+  put(*message.mutable_prefix(), target.prefix);
+  for (const Address& address : target.addresses) message.add_addresses(address_bytes(address));
+  for (const std::string& site : target.sites) message.add_sites(site);
+  message.set_lifetime_s(static_cast<std::uint32_t>(target.lifetime.count()));
+  message.set_weight(target.weight);
+}
+
+void put(v1::Event& to, const DecisionSample& decision) {
+  auto& message = *to.mutable_decision();
+  message.set_service(decision.service);
+  put(*message.mutable_prefix(), decision.prefix);
+  message.set_site(decision.site);
+  message.set_reason(decision.reason);
+  message.set_scope(decision.scope);
+  message.set_generation(decision.generation);
+}
+
+v1::Event message_of(const Event& event) {
+  v1::Event message;
+  auto& id = *message.mutable_id();
+  id.set_source(event.id.source);
+  id.set_epoch(event.id.epoch);
+  id.set_sequence(event.id.sequence);
+  message.set_time_unix_nanos(unix_nanos(event.time));
+  message.set_task(event.task);
+  std::visit([&](const auto& payload) { put(message, payload); }, event.payload);
+  return message;
+}
+
+void append_varint(std::string& to, std::uint64_t value) {
+  for (; value >= 0x80; value >>= 7) to.push_back(static_cast<char>(value | 0x80));
+  to.push_back(static_cast<char>(value));
+}
+
+// ---- from the message ----
+
+// Takes values out of messages and remembers the first that does not fit ours.
+class Taker {
+ public:
+  Address address(const std::string& bytes, std::string_view field) {
+    const bool is_v4 = bytes.size() == 4;
+    if (!is_v4 && bytes.size() != 16) refuse(field, "4 or 16 bytes");
+    const Bytes leading(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
+    return Address::from_bytes(is_v4 ? Family::v4 : Family::v6, leading).value_or(Address());
+  }
+  Prefix prefix(const v1::Prefix& message) {
+    const Address start = address(message.address(), "prefix.address");
+    if (message.length() > static_cast<std::uint32_t>(start.width())) {
+      refuse("prefix.length", "at most the width of the address: 32 or 128");
+      return {};
+    }
+    const Prefix prefix(start, static_cast<int>(message.length()));
+    if (prefix.address() != start) refuse("prefix.address", "zero from bit prefix.length on");
+    return prefix;
+  }
+  // `last` is the highest value of the enum.
+  template <class Enum>
+  Enum one_of(int wire, Enum last, std::string_view field) {
+    if (wire >= 1 && wire <= static_cast<int>(last) + 1) return static_cast<Enum>(wire - 1);
+    refuse(field, "one of the values of its enum, not unspecified");
+    return Enum{};
+  }
+  template <class Small>
+  Small small(std::uint32_t wire, std::string_view field) {
+    if (wire > std::numeric_limits<Small>::max()) refuse(field, "smaller");
+    return static_cast<Small>(wire);
+  }
+  void refuse(std::string_view field, std::string_view should) {
+    if (result_) {
+      result_ = fail(Errc::invalid, fmt::format("field \"{}\": should be {}", field, should));
+    }
+  }
+  Result<void> result() && { return std::move(result_); }
+
+ private:
+  Result<void> result_;
+};
+
+routing::Method take_method(Taker& taker, int wire, std::string_view field) {
+  return taker.one_of(wire, routing::Method::beacon, field);
+}
+
+Measurement take(Taker& taker, const v1::Measurement& message) {
+  Measurement measurement{message.site(), taker.prefix(message.prefix()),
+                          take_method(taker, message.method(), "method"), std::nullopt};
+  if (message.has_rtt_us()) measurement.rtt = Micros(message.rtt_us());
+  return measurement;
+}
+
+Demand take(Taker& taker, const v1::Demand& message) {
+  return {message.service(), taker.prefix(message.prefix()),
+          taker.address(message.resolver(), "resolver"), message.queries(),
+          Millis(message.interval_ms())};
+}
+
+Health take(Taker& taker, const v1::Health& message) {
+  return {message.site(), taker.one_of(message.status(), HealthStatus::draining, "status"),
+          taker.one_of(message.origin(), HealthOrigin::operators, "origin"), message.reason()};
+}
+
+Load take(Taker&, const v1::Load& message) {
+  return {message.site(), message.offered(), message.capacity()};
+}
+
+State take(Taker& taker, const v1::State& message) {
+  State state{taker.prefix(message.prefix()), message.version(), {}, {}};
+  for (const auto& path : message.paths()) {
+    routing::Estimate estimate;
+    estimate.min = Micros(path.min_us());
+    estimate.p50 = Micros(path.p50_us());
+    estimate.p90 = Micros(path.p90_us());
+    estimate.jitter = Micros(path.jitter_us());
+    estimate.at = from_unix_nanos(path.at_unix_nanos());
+    estimate.samples = path.samples();
+    estimate.loss_permille =
+        taker.small<std::uint16_t>(path.loss_permille(), "paths[].loss_permille");
+    estimate.method = take_method(taker, path.method(), "paths[].method");
+    state.paths.push_back({path.site(), estimate});
+  }
+  for (const auto& preference : message.preferences()) {
+    state.preferences.push_back({preference.service(), preference.site()});
+  }
+  return state;
+}
+
+Target take(Taker& taker, const v1::Target& message) {
+  Target target;
+  target.prefix = taker.prefix(message.prefix());
+  for (const std::string& bytes : message.addresses()) {
+    target.addresses.push_back(taker.address(bytes, "addresses[]"));
+  }
+  target.sites.assign(message.sites().begin(), message.sites().end());
+  target.lifetime = Seconds(message.lifetime_s());
+  target.weight = message.weight();
+  return target;
+}
+
+DecisionSample take(Taker& taker, const v1::Decision& message) {
+  return {message.service(),
+          taker.prefix(message.prefix()),
+          message.site(),
+          message.reason(),
+          taker.small<std::uint8_t>(message.scope(), "scope"),
+          message.generation()};
+}
+
+Payload take_payload(Taker& taker, const v1::Event& message) {
+  switch (message.payload_case()) {
+    case v1::Event::kMeasurement:
+      return take(taker, message.measurement());
+    case v1::Event::kDemand:
+      return take(taker, message.demand());
+    case v1::Event::kHealth:
+      return take(taker, message.health());
+    case v1::Event::kLoad:
+      return take(taker, message.load());
+    case v1::Event::kState:
+      return take(taker, message.state());
+    case v1::Event::kTarget:
+      return take(taker, message.target());
+    case v1::Event::kDecision:
+      return take(taker, message.decision());
+    case v1::Event::PAYLOAD_NOT_SET:
+      break;
+  }
+  taker.refuse("payload", "set, to one that this version knows");
+  return {};
+}
+
+Result<Event> event_of(const v1::Event& message) {
+  Taker taker;
+  Event event;
+  event.id = {message.id().source(), message.id().epoch(), message.id().sequence()};
+  event.time = from_unix_nanos(message.time_unix_nanos());
+  event.task = message.task();
+  event.payload = take_payload(taker, message);
+  if (auto taken = std::move(taker).result(); !taken) return tl::unexpected(taken.error());
+  if (auto checked = check(event); !checked) return tl::unexpected(checked.error());
+  return event;
+}
+
+template <class Message>
+Result<Message> parse(Bytes bytes, std::size_t limit, std::string_view type) {
+  if (bytes.size() > limit) {
+    return fail(Errc::limit, fmt::format("an event has at most {} bytes", kMaxEventBytes));
+  }
+  silence_library();
+  Message message;
+  if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+    return fail(Errc::invalid, fmt::format("not a Protobuf message isochrone.v1.{}", type));
+  }
+  return message;
+}
+
+}  // namespace
+
+std::string to_protobuf(const Event& event) { return message_of(event).SerializeAsString(); }
+
+Result<Event> from_protobuf(Bytes bytes) {
+  const auto message = parse<v1::Event>(bytes, kMaxEventBytes, "Event");
+  if (!message) return tl::unexpected(message.error());
+  return event_of(*message);
+}
+
+Result<StoredEvent> stored_from_protobuf(Bytes bytes) {
+  const auto message = parse<v1::StoredEvent>(bytes, kMaxStoredBytes, "StoredEvent");
+  if (!message) return tl::unexpected(message.error());
+  auto event = event_of(message->event());
+  if (!event) return tl::unexpected(event.error());
+  return StoredEvent{message->position(), std::move(*event)};
+}
+
+void append_delimited(std::string& batch, const Event& event) {
+  const v1::Event message = message_of(event);
+  append_varint(batch, message.ByteSizeLong());
+  message.AppendToString(&batch);
+}
+
+void append_delimited(std::string& batch, const StoredEvent& stored) {
+  const std::string event = to_protobuf(stored.event);
+  append_delimited(batch, stored.position,
+                   Bytes(reinterpret_cast<const std::uint8_t*>(event.data()), event.size()));
+}
+
+void append_delimited(std::string& batch, Position position, Bytes event) {
+  // StoredEvent by hand: field 1 a varint, field 2 the event's bytes as they are.
+  std::string head("\x08");
+  append_varint(head, position);
+  head.push_back('\x12');
+  append_varint(head, event.size());
+  append_varint(batch, head.size() + event.size());
+  batch += head;
+  batch.append(reinterpret_cast<const char*>(event.data()), event.size());
+}
+
+Result<Bytes> next_delimited(Bytes& batch) {
+  std::size_t size = 0;
+  std::size_t used = 0;
+  while (true) {
+    // Three bytes hold 21 bits, more than any size we take; a longer varint is oversized or padded.
+    if (used == 3) {
+      return fail(Errc::limit, fmt::format("an event has at most {} bytes", kMaxEventBytes));
+    }
+    if (used == batch.size()) return fail(Errc::invalid, "the batch is cut short in a size");
+    const std::uint8_t byte = batch[used];
+    size |= std::size_t{byte & 0x7fU} << (7 * used);
+    ++used;
+    if ((byte & 0x80) == 0) break;
+  }
+  if (size > kMaxStoredBytes) {
+    return fail(Errc::limit, fmt::format("an event has at most {} bytes", kMaxEventBytes));
+  }
+  if (size > batch.size() - used) {
+    return fail(Errc::invalid, "the batch is cut short in an event");
+  }
+  const Bytes message = batch.subspan(used, size);
+  batch = batch.subspan(used + size);
+  return message;
+}
+
+}  // namespace isochrone::event

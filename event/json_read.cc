@@ -1,0 +1,389 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Events from NDJSON: the reading half of codec.h's text form; one flat, strict object per event.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <functional>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <utility>
+
+#include "base/text.h"
+#include "event/check.h"
+#include "event/codec.h"
+
+namespace isochrone::event {
+namespace {
+
+using Json = nlohmann::json;
+
+// An event is an object of arrays of objects: three levels.
+constexpr int kMaxDepth = 3;
+
+enum class Need : std::uint8_t { required, optional };
+
+// Reads one JSON object field by field. The first failure is remembered where the caller says; a
+// field that nobody asked for is a failure too, and the likeliest reason for another one missing.
+class Fields {
+ public:
+  Fields(const Json& object, std::string where, Result<void>& result)
+      : object_(object), where_(std::move(where)), result_(result) {
+    if (!object_.is_object()) refuse("", "an object");
+  }
+
+  bool has(std::string_view name) { return find(name) != nullptr; }
+
+  std::string text(std::string_view name, Need need = Need::required) {
+    const Json* value = get(name, need, "a string");
+    if (value == nullptr) return {};
+    if (!value->is_string()) refuse(name, "a string");
+    return value->is_string() ? value->get<std::string>() : std::string();
+  }
+
+  template <class Number = std::uint64_t>
+  Number number(std::string_view name, Need need = Need::required, Number otherwise = {}) {
+    constexpr auto kMax = std::numeric_limits<Number>::max();
+    const std::string should = fmt::format("a whole number from 0 to {}", kMax);
+    const Json* value = get(name, need, should);
+    if (value == nullptr) return otherwise;
+    if (value->is_number_unsigned() && value->get<std::uint64_t>() <= kMax) {
+      return static_cast<Number>(value->get<std::uint64_t>());
+    }
+    refuse(name, should);
+    return otherwise;
+  }
+
+  // A string that `parse` understands.
+  template <class Parse>
+  auto parsed(std::string_view name, Parse parse, std::string_view should) {
+    const Json* value = get(name, Need::required, should);
+    using Value = typename std::invoke_result_t<Parse, std::string_view>::value_type;
+    if (value == nullptr) return Value{};
+    auto found = value->is_string() ? parse(value->get_ref<const std::string&>()) : std::nullopt;
+    if (!found) refuse(name, should);
+    return found.value_or(Value{});
+  }
+
+  bool flag(std::string_view name) {
+    const Json* value = find(name);
+    if (value == nullptr) return false;
+    if (!value->is_boolean()) refuse(name, "true or false");
+    return value->is_boolean() && value->get<bool>();
+  }
+
+  // Calls `take` with each item of an array and the item's own path.
+  void each(std::string_view name, Need need,
+            const std::function<void(const Json&, std::string)>& take) {
+    const Json* value = get(name, need, "an array");
+    if (value == nullptr) return;
+    if (!value->is_array()) return refuse(name, "an array");
+    for (std::size_t i = 0; i < value->size(); ++i) {
+      take((*value)[i], fmt::format("{}{}[{}]", where_, name, i));
+    }
+  }
+
+  Fields object(std::string_view name) {
+    static const Json kNothing = Json::object();
+    const Json* value = get(name, Need::required, "an object");
+    return {value == nullptr ? kNothing : *value, fmt::format("{}{}.", where_, name), result_};
+  }
+
+  void refuse(std::string_view name, std::string_view should) {
+    if (!result_) return;
+    result_ = fail(Errc::invalid, fmt::format("{}: should be {}", path(name), should));
+  }
+
+  // Every field that is present must have been asked for by now.
+  void finish() {
+    if (!object_.is_object()) return;
+    for (const auto& [name, value] : object_.items()) {
+      if (std::find(known_.begin(), known_.end(), name) != known_.end()) continue;
+      const std::string_view nearest = nearest_name(name, known_);
+      const std::string hint =
+          nearest.empty() ? std::string() : fmt::format("; did you mean \"{}\"?", nearest);
+      result_ = fail(Errc::invalid, fmt::format("{}: is not known here{}", path(name), hint));
+      return;
+    }
+  }
+
+ private:
+  const Json* find(std::string_view name) {
+    known_.push_back(name);
+    if (!object_.is_object()) return nullptr;
+    const auto at = object_.find(name);
+    return at == object_.end() || at->is_null() ? nullptr : &*at;
+  }
+  const Json* get(std::string_view name, Need need, std::string_view should) {
+    const Json* value = find(name);
+    if (value == nullptr && need == Need::required && result_) {
+      result_ =
+          fail(Errc::invalid, fmt::format("{}: is missing; should be {}", path(name), should));
+    }
+    return value;
+  }
+  std::string path(std::string_view name) const {
+    if (name.empty() && where_.empty()) return "the event";
+    std::string whole = where_ + std::string(name);
+    if (whole.ends_with('.')) whole.pop_back();
+    return fmt::format("field \"{}\"", whole.substr(0, 2 * kMaxNameBytes));
+  }
+
+  const Json& object_;
+  const std::string where_;
+  Result<void>& result_;
+  std::vector<std::string_view> known_;
+};
+
+Prefix take_prefix(Fields& fields) {
+  return fields.parsed("prefix", Prefix::parse,
+                       "a prefix like \"192.0.2.0/24\" or \"2001:db8::/48\", no bit set past its "
+                       "length");
+}
+
+constexpr std::string_view kTimeForm = "a UTC time like \"2024-05-01T12:00:00.000000Z\"";
+constexpr std::string_view kMethodForm = "icmp, tcp, dns, hop, passive or beacon";
+
+Payload take_measurement(Fields& fields) {
+  Measurement measurement;
+  measurement.site = fields.text("site");
+  measurement.prefix = take_prefix(fields);
+  measurement.method = fields.parsed("method", parse_method, kMethodForm);
+  const bool is_lost = fields.flag("lost");
+  const bool has_rtt = fields.has("rtt_us");
+  if (has_rtt) measurement.rtt = Micros(fields.number<std::uint32_t>("rtt_us"));
+  if (has_rtt == is_lost) {
+    fields.refuse("rtt_us", "the round-trip time in microseconds, or absent with \"lost\": true");
+  }
+  return measurement;
+}
+
+Payload take_demand(Fields& fields) {
+  Demand demand;
+  demand.service = fields.text("service");
+  demand.prefix = take_prefix(fields);
+  demand.resolver = fields.parsed("resolver", Address::parse, "an IP address");
+  demand.queries = fields.number<std::uint32_t>("queries");
+  demand.interval = Millis(fields.number<std::uint32_t>("interval_ms"));
+  return demand;
+}
+
+Payload take_health(Fields& fields) {
+  Health health;
+  health.site = fields.text("site");
+  health.status = fields.parsed("status", parse_health_status, "up, down or draining");
+  health.origin = fields.parsed("origin", parse_health_origin, "prober, collector or operator");
+  health.reason = fields.text("reason", Need::optional);
+  return health;
+}
+
+Payload take_load(Fields& fields) {
+  Load load;
+  load.site = fields.text("site");
+  load.offered = fields.number("offered");
+  load.capacity = fields.number("capacity");
+  return load;
+}
+
+State::Path take_path(Fields fields) {
+  State::Path path;
+  path.site = fields.text("site");
+  path.estimate.min = Micros(fields.number<std::uint32_t>("min_us"));
+  path.estimate.p50 = Micros(fields.number<std::uint32_t>("p50_us"));
+  path.estimate.p90 = Micros(fields.number<std::uint32_t>("p90_us"));
+  path.estimate.jitter = Micros(fields.number<std::uint32_t>("jitter_us"));
+  path.estimate.at = fields.parsed("at", parse_instant, kTimeForm);
+  path.estimate.samples = fields.number<std::uint32_t>("samples");
+  path.estimate.loss_permille = fields.number<std::uint16_t>("loss_permille");
+  path.estimate.method = fields.parsed("method", parse_method, kMethodForm);
+  fields.finish();
+  return path;
+}
+
+State::Preference take_preference(Fields fields) {
+  State::Preference preference;
+  preference.service = fields.text("service");
+  preference.site = fields.text("site");
+  fields.finish();
+  return preference;
+}
+
+Payload take_state(Fields& fields, Result<void>& result) {
+  State state;
+  state.prefix = take_prefix(fields);
+  state.version = fields.number("version");
+  fields.each("paths", Need::required, [&](const Json& item, std::string where) {
+    state.paths.push_back(take_path(Fields(item, std::move(where) + ".", result)));
+  });
+  fields.each("preferences", Need::optional, [&](const Json& item, std::string where) {
+    state.preferences.push_back(take_preference(Fields(item, std::move(where) + ".", result)));
+  });
+  return state;
+}
+
+Payload take_target(Fields& fields) {
+  Target target;
+  target.prefix = take_prefix(fields);
+  fields.each("addresses", Need::required, [&](const Json& item, const std::string&) {
+    const auto address =
+        item.is_string() ? Address::parse(item.get_ref<const std::string&>()) : std::nullopt;
+    if (!address) fields.refuse("addresses", "an array of IP addresses");
+    target.addresses.push_back(address.value_or(Address()));
+  });
+  fields.each("sites", Need::optional, [&](const Json& item, const std::string&) {
+    if (!item.is_string()) fields.refuse("sites", "an array of strings");
+    target.sites.push_back(item.is_string() ? item.get<std::string>() : std::string());
+  });
+  target.lifetime = Seconds(fields.number<std::uint32_t>("lifetime_s"));
+  target.weight = fields.number<std::uint32_t>("weight", Need::optional, 1);
+  return target;
+}
+
+Payload take_decision(Fields& fields) {
+  DecisionSample decision;
+  decision.service = fields.text("service");
+  decision.prefix = take_prefix(fields);
+  decision.site = fields.text("site");
+  decision.reason = fields.text("reason");
+  decision.scope = fields.number<std::uint8_t>("scope");
+  decision.generation = fields.number("generation");
+  return decision;
+}
+
+Payload take_payload(Fields& fields, Channel channel, Result<void>& result) {
+  switch (channel) {
+    case Channel::measurement:
+      return take_measurement(fields);
+    case Channel::demand:
+      return take_demand(fields);
+    case Channel::health:
+      return take_health(fields);
+    case Channel::load:
+      return take_load(fields);
+    case Channel::state:
+      return take_state(fields, result);
+    case Channel::target:
+      return take_target(fields);
+    case Channel::decision:
+      break;
+  }
+  return take_decision(fields);
+}
+
+constexpr std::string_view kChannelForm =
+    "measurement, demand, health, load, state, target or decision";
+
+// The channel the line names; `posted_to`, when there is one, is the only right one and the
+// default.
+Channel take_channel(Fields& fields, std::optional<Channel> posted_to) {
+  if (posted_to && !fields.has("channel")) return *posted_to;
+  const Channel channel = fields.parsed("channel", parse_channel, kChannelForm);
+  if (posted_to && channel != *posted_to) {
+    fields.refuse("channel", fmt::format("\"{}\", which it is posted to", to_string(*posted_to)));
+  }
+  return channel;
+}
+
+EventId take_id(Fields& fields, const EventId* otherwise) {
+  if (otherwise != nullptr && !fields.has("id")) return *otherwise;
+  Fields id_fields = fields.object("id");
+  EventId id;
+  id.source = id_fields.text("source");
+  id.epoch = id_fields.number("epoch");
+  id.sequence = id_fields.number("sequence");
+  id_fields.finish();
+  return id;
+}
+
+Event take_event(Fields& fields, std::optional<Channel> posted_to, const EventId* otherwise,
+                 Result<void>& result) {
+  const Channel channel = take_channel(fields, posted_to);
+  Event event;
+  event.id = take_id(fields, otherwise);
+  event.time = fields.parsed("time", parse_instant, kTimeForm);
+  event.task = fields.text("task", Need::optional);
+  event.payload = take_payload(fields, channel, result);
+  fields.finish();
+  if (result) result = check(event);
+  return event;
+}
+
+// What the library's parser lets through and we do not: repeated keys, deep nesting.
+class Strictness {
+ public:
+  bool see(int depth, Json::parse_event_t what, const Json& parsed) {
+    using Seen = Json::parse_event_t;
+    if (what == Seen::object_start || what == Seen::array_start) {
+      is_too_deep_ = is_too_deep_ || depth >= kMaxDepth;
+      if (what == Seen::object_start) keys_.emplace_back();
+    }
+    if (what == Seen::object_end && !keys_.empty()) keys_.pop_back();
+    if (what == Seen::key && !keys_.empty()) {
+      const auto& key = parsed.get_ref<const std::string&>();
+      if (!keys_.back().insert(key).second && repeated_.empty()) repeated_ = key;
+    }
+    return !is_too_deep_;
+  }
+  Result<void> result() const {
+    if (is_too_deep_) {
+      return fail(Errc::invalid, "nested too deeply; an event has at most three levels");
+    }
+    if (!repeated_.empty()) {
+      return fail(Errc::invalid, fmt::format("field \"{}\": is given twice", repeated_));
+    }
+    return {};
+  }
+
+ private:
+  std::vector<std::set<std::string>> keys_;  // of the objects now open
+  std::string repeated_;
+  bool is_too_deep_ = false;
+};
+
+Result<Json> parse_strict(std::string_view line) {
+  if (line.size() > kMaxEventBytes) {
+    return fail(Errc::limit, fmt::format("an event has at most {} bytes", kMaxEventBytes));
+  }
+  Strictness strictness;
+  const Json::parser_callback_t see = [&](int depth, Json::parse_event_t what, Json& parsed) {
+    return strictness.see(depth, what, parsed);
+  };
+  try {
+    Json json = Json::parse(line.begin(), line.end(), see);
+    if (auto strict = strictness.result(); !strict) return tl::unexpected(strict.error());
+    return json;
+  } catch (const Json::parse_error& error) {
+    const bool is_utf8 = std::string_view(error.what()).find("UTF-8") == std::string_view::npos;
+    return fail(Errc::invalid,
+                fmt::format("not {} at byte {}", is_utf8 ? "valid JSON" : "UTF-8", error.byte));
+  } catch (const Json::exception&) {
+    return fail(Errc::invalid, "a number is out of range");
+  }
+}
+
+}  // namespace
+
+Result<Event> from_json(std::string_view line, Channel channel, const EventId* otherwise) {
+  const auto json = parse_strict(line);
+  if (!json) return tl::unexpected(json.error());
+  Result<void> result;
+  Fields fields(*json, "", result);
+  Event event = take_event(fields, channel, otherwise, result);
+  if (!result) return tl::unexpected(result.error());
+  return event;
+}
+
+Result<StoredEvent> stored_from_json(std::string_view line) {
+  const auto json = parse_strict(line);
+  if (!json) return tl::unexpected(json.error());
+  Result<void> result;
+  Fields fields(*json, "", result);
+  StoredEvent stored;
+  stored.position = fields.number<Position>("position");
+  stored.event = take_event(fields, std::nullopt, nullptr, result);
+  if (!result) return tl::unexpected(result.error());
+  return stored;
+}
+
+}  // namespace isochrone::event

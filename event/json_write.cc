@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Events to NDJSON: the writing half of codec.h's text form.
+#include <nlohmann/json.hpp>
+
+#include "event/codec.h"
+
+namespace isochrone::event {
+namespace {
+
+using OrderedJson = nlohmann::ordered_json;
+
+void put(OrderedJson& to, const Measurement& measurement) {
+  to["site"] = measurement.site;
+  to["prefix"] = measurement.prefix.to_string();
+  to["method"] = method_name(measurement.method);
+  if (measurement.rtt) {
+    to["rtt_us"] = measurement.rtt->count();
+  } else {
+    to["lost"] = true;
+  }
+}
+
+void put(OrderedJson& to, const Demand& demand) {
+  to["service"] = demand.service;
+  to["prefix"] = demand.prefix.to_string();
+  to["resolver"] = demand.resolver.to_string();
+  to["queries"] = demand.queries;
+  to["interval_ms"] = demand.interval.count();
+}
+
+void put(OrderedJson& to, const Health& health) {
+  to["site"] = health.site;
+  to["status"] = to_string(health.status);
+  to["origin"] = to_string(health.origin);
+  if (!health.reason.empty()) to["reason"] = health.reason;
+}
+
+void put(OrderedJson& to, const Load& load) {
+  to["site"] = load.site;
+  to["offered"] = load.offered;
+  to["capacity"] = load.capacity;
+}
+
+void put(OrderedJson& to, const State& state) {
+  to["prefix"] = state.prefix.to_string();
+  to["version"] = state.version;
+  auto& paths = to["paths"] = OrderedJson::array();
+  for (const auto& [site, estimate] : state.paths) {
+    paths.push_back({{"site", site},
+                     {"min_us", estimate.min.count()},
+                     {"p50_us", estimate.p50.count()},
+                     {"p90_us", estimate.p90.count()},
+                     {"jitter_us", estimate.jitter.count()},
+                     {"at", format_instant(estimate.at)},
+                     {"samples", estimate.samples},
+                     {"loss_permille", estimate.loss_permille},
+                     {"method", method_name(estimate.method)}});
+  }
+  auto& preferences = to["preferences"] = OrderedJson::array();
+  for (const auto& [service, site] : state.preferences) {
+    preferences.push_back({{"service", service}, {"site", site}});
+  }
+}
+
+void put(OrderedJson& to, const Target& target) {
+  to["prefix"] = target.prefix.to_string();
+  auto& addresses = to["addresses"] = OrderedJson::array();
+  for (const Address& address : target.addresses) addresses.push_back(address.to_string());
+  if (!target.sites.empty()) to["sites"] = target.sites;
+  to["lifetime_s"] = target.lifetime.count();
+  to["weight"] = target.weight;
+}
+
+void put(OrderedJson& to, const DecisionSample& decision) {
+  to["service"] = decision.service;
+  to["prefix"] = decision.prefix.to_string();
+  to["site"] = decision.site;
+  to["reason"] = decision.reason;
+  to["scope"] = decision.scope;
+  to["generation"] = decision.generation;
+}
+
+void put(OrderedJson& to, const Event& event) {
+  to["channel"] = to_string(event.channel());
+  to["id"] = {
+      {"source", event.id.source}, {"epoch", event.id.epoch}, {"sequence", event.id.sequence}};
+  to["time"] = format_instant(event.time);
+  if (!event.task.empty()) to["task"] = event.task;
+  std::visit([&](const auto& payload) { put(to, payload); }, event.payload);
+}
+
+std::string dump(const OrderedJson& json) {
+  // Bytes that are not UTF-8 cannot come through the codec; replacing them keeps us from throwing.
+  return json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
+}
+
+}  // namespace
+
+std::string to_json(const Event& event) {
+  OrderedJson json;
+  put(json, event);
+  return dump(json);
+}
+
+std::string to_json(const StoredEvent& stored) {
+  OrderedJson json;
+  json["position"] = stored.position;
+  put(json, stored.event);
+  return dump(json);
+}
+
+}  // namespace isochrone::event
