@@ -3,12 +3,14 @@
 // Poster and Follower: how every part talks to the collector, wherever that runs.
 //
 // Threads:   post() from any thread; each object has one thread of its own for its HTTP. Handlers
-// run
-//            on the Follower's thread: hand over to a loop with a Mailbox.
-// Delivery:  at least once and in order; ids make it exactly once. What is not acknowledged is sent
-//            again, with growing pauses (100 ms to 5 s), for as long as it fits the buffer.
+//            run on the Follower's thread: hand over to a loop with a Mailbox.
+// Delivery:  at least once and in order per channel; ids make it exactly once. What is not
+//            acknowledged is sent again, with growing pauses (100 ms to 5 s), for as long as it
+//            fits the buffer.
 // Limits:    kMaxBufferedEvents wait while the collector is away; then the oldest are dropped and
 //            counted: a prober's newest news is worth more than its oldest.
+// Stopping:  a Follower's destructor ends a poll in progress at once (a handler is waited for), a
+//            Poster's waits up to a second for the last delivery.
 #pragma once
 
 #include <cstdint>
@@ -60,8 +62,11 @@ class Follower {
   };
 
   // Follows `channel` from after `after`; `log_id` is the log that position belongs to, empty when
-  // unknown. When the collector's log is another one, following restarts from its beginning.
-  // `connected` tells when the collector starts or stops answering.
+  // unknown. When the collector's log is another one, or shorter than `after`, following restarts
+  // from its beginning: the first batch with the new log_id is the first of that log.
+  // `handle` gets every page read, also an empty one (at the latest every 30 s): that is how a
+  // follower of a quiet channel knows it is caught up. `connected` tells when the collector starts
+  // or stops answering, and its first finding; always before the batch that showed it.
   Follower(std::string collector_url, Channel channel, std::string log_id, Position after,
            std::function<void(Batch)> handle, std::function<void(bool)> connected = {});
   ~Follower();
