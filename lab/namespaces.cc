@@ -255,17 +255,22 @@ Result<HeldNamespace> hold_namespace(const Node& node, const std::function<void(
   return HeldNamespace{child, std::move(*tun)};
 }
 
-Error exec_inside(pid_t holder, const std::vector<std::string>& command) {
+Result<void> enter_namespaces(pid_t holder) {
   const auto user = open_namespace(holder, "user");
-  if (!user) return user.error();
+  if (!user) return tl::unexpected(user.error());
   const auto network = open_namespace(holder, "net");
-  if (!network) return network.error();
+  if (!network) return tl::unexpected(network.error());
   if (!is_our_user_namespace(user->get()) && ::setns(user->get(), CLONE_NEWUSER) != 0) {
-    return fail_errno("cannot enter the lab's user namespace", errno).value();
+    return fail_errno("cannot enter the lab's user namespace", errno);
   }
   if (::setns(network->get(), CLONE_NEWNET) != 0) {
-    return fail_errno("cannot enter the node's network namespace", errno).value();
+    return fail_errno("cannot enter the node's network namespace", errno);
   }
+  return {};
+}
+
+Error exec_inside(pid_t holder, const std::vector<std::string>& command) {
+  if (auto entered = enter_namespaces(holder); !entered) return entered.error();
   std::vector<char*> arguments;
   for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);

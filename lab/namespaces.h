@@ -35,8 +35,11 @@ Result<bool> gain_network_privileges();
 // `then` runs in the holder once the namespace is ready, for as long as it likes.
 Result<HeldNamespace> hold_namespace(const Node& node, const std::function<void()>& then = {});
 
-// Becomes `command` inside the namespaces of `holder` (its user namespace too, when that is not
-// ours). Returns only when it failed.
+// Moves this process into the network namespace of `holder`, and into its user namespace when that
+// is not ours.
+Result<void> enter_namespaces(pid_t holder);
+
+// Becomes `command` in there. Returns only when it failed.
 Error exec_inside(pid_t holder, const std::vector<std::string>& command);
 
 }  // namespace isochrone::lab
