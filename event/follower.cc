@@ -106,8 +106,8 @@ Result<void> Follower::Impl::poll() {
 
 Result<Follower::Batch> Follower::Impl::read(const HttpReply& reply) {
   if (reply.status != 200) {
-    return fail(Errc::unavailable, fmt::format("status {}: {}", reply.status,
-                                               std::string_view(reply.body).substr(0, 500)));
+    return fail(Errc::unavailable,
+                fmt::format("status {}: {}", reply.status, trim(reply.body).substr(0, 500)));
   }
   const auto position = parse_number<Position>(reply.header("x-isochrone-position"));
   Batch batch;

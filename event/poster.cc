@@ -19,6 +19,7 @@
 #include "base/http_client.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "base/text.h"
 #include "event/backoff.h"
 #include "event/client.h"
 #include "event/codec.h"
@@ -177,7 +178,7 @@ bool Poster::Impl::settle(Channel channel, const Result<HttpReply>& reply, std::
   tell_reachable(true, {});
   backoff.reset();
   if (reply->status != 200) {
-    tell_rejected(channel, count, fmt::format("status {}: {}", reply->status, reply->body));
+    tell_rejected(channel, count, fmt::format("status {}: {}", reply->status, trim(reply->body)));
     return true;
   }
   const Rejections rejections = rejections_in(reply->body);
