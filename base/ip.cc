@@ -33,6 +33,7 @@ std::optional<Address> Address::from_bytes(Family family, std::span<const std::u
 
 std::optional<Address> Address::parse(std::string_view text) {
   if (text.empty() || text.size() > kMaxAddressText) return std::nullopt;
+  if (text.find('\0') != std::string_view::npos) return std::nullopt;  // inet_pton would stop there
   const std::string terminated(text);
   std::array<std::uint8_t, 16> bytes{};
   if (inet_pton(AF_INET, terminated.c_str(), bytes.data()) == 1) {

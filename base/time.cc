@@ -29,7 +29,9 @@ constexpr std::array kUnits{
 
 std::optional<int> digits(std::string_view text, std::size_t at, std::size_t count) {
   if (at + count > text.size()) return std::nullopt;
-  return parse_number<int>(text.substr(at, count));
+  const auto value = parse_number<unsigned>(text.substr(at, count));  // unsigned: no "-1" o'clock
+  if (!value) return std::nullopt;
+  return static_cast<int>(*value);
 }
 
 // The fraction ".123" as nanoseconds; nullopt unless it is one to nine digits.
