@@ -19,6 +19,7 @@
 #include "lab/emulator.h"
 #include "lab/matrix.h"
 #include "lab/namespaces.h"
+#include "lab/occupants.h"
 #include "lab/wan.h"
 #include "lab/yardstick.h"
 
@@ -32,6 +33,7 @@ class Holders {
   Holders(const Holders&) = delete;
   Holders& operator=(const Holders&) = delete;
   ~Holders() {
+    end_occupants(pids_);
     for (const pid_t pid : pids_) ::kill(pid, SIGKILL);
     for (const pid_t pid : pids_) ::waitpid(pid, nullptr, 0);
   }

@@ -220,6 +220,26 @@ TEST_F(RunningLab, LeavesNothingBehind) {
   EXPECT_TRUE(std::filesystem::is_empty(state()));
 }
 
+TEST_F(RunningLab, EndsWhatRunsInside) {
+  const pid_t site = holder("s1");
+  const pid_t inside = ::fork();
+  if (inside == 0) {
+    if (!enter_namespaces(site)) ::_exit(1);
+    ::execlp("sleep", "sleep", "600", nullptr);
+    ::_exit(1);
+  }
+  // Wait until it is inside: only then has its namespace file the node's identity.
+  const auto network_of = [](pid_t pid) {
+    std::error_code error;
+    return std::filesystem::read_symlink("/proc/" + std::to_string(pid) + "/ns/net", error);
+  };
+  while (network_of(inside) != network_of(site)) ::poll(nullptr, 0, 1);
+  stop(SIGTERM);
+  int status = 0;
+  ASSERT_EQ(::waitpid(inside, &status, 0), inside);
+  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+}
+
 TEST_F(RunningLab, StartsAgainAfterItWasKilled) {
   stop(SIGKILL);
   start();

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Configurations of the demo's daemons: one prober per site, one collector, one DNS node."""
+
+import pathlib
+
+SERVICE = "www.example.com"
+COLLECTOR = ("203.0.113.1", 8053)
+DNS = "203.0.113.53"
+
+# Seconds. Two samples of each path fall into a window; a site whose heartbeats stop is down after
+# SITE_TIMEOUT.
+ROUND = 2
+WINDOW = 2
+SITE_TIMEOUT = 2
+PROBES_PER_ROUND = 2
+
+# Every fourth client network is in no prober's configuration: only queries can make it known.
+LEARNT_EVERY = 4
+
+
+def is_learnt(index):
+    return index % LEARNT_EVERY == LEARNT_EVERY - 1
+
+
+ZONE = """$ORIGIN example.com.
+$TTL 300
+@    IN SOA ns1 hostmaster 1 3600 600 86400 60
+     IN NS  ns1
+ns1  IN A   {dns}
+"""
+
+
+def common(lab, name, role):
+    return f"""node:
+  name: {name}
+  state-dir: {lab.state}/{name}
+  roles: [{role}]
+"""
+
+
+def topology(lab):
+    sites = [node for node in lab.description["nodes"] if node["kind"] == "site"]
+    text = "sites:\n"
+    for site in sites:
+        addresses = ", ".join(f'"{address}"' for address in site["addresses"])
+        text += f"  - name: {site['name']}\n    addresses: [{addresses}]\n"
+    names = ", ".join(site["name"] for site in sites)
+    return text + f"services:\n  - name: {SERVICE}\n    sites: [{names}]\n    ttl: 30\n"
+
+
+def prober(lab, site, networks):
+    text = common(lab, site["name"], "prober") + f"""collector:
+  url: http://{COLLECTOR[0]}:{COLLECTOR[1]}
+prober:
+  site: {site["name"]}
+  round-interval: {ROUND}s
+  probes-per-round: {PROBES_PER_ROUND}
+  rate: {max(500, len(networks) * PROBES_PER_ROUND)}
+  allow-private: true
+  heartbeat: 500ms
+  targets:
+"""
+    for index, network in enumerate(networks):
+        if not is_learnt(index):
+            text += f'    - {{prefix: "{network.prefix}", address: "{network.address}"}}\n'
+    return text + topology(lab)
+
+
+def collector(lab):
+    return common(lab, "collector", "collector") + f"""collector:
+  listen: {COLLECTOR[0]}@{COLLECTOR[1]}
+  window: {WINDOW}s
+  lateness: 500ms
+  site-timeout: {SITE_TIMEOUT}s
+""" + topology(lab)
+
+
+def dns(lab):
+    return common(lab, "ns1", "dns") + f"""collector:
+  url: http://{COLLECTOR[0]}:{COLLECTOR[1]}
+dns:
+  listen: [{DNS}@53, "2001:db8:2::53@53"]
+zones:
+  - name: example.com
+    file: {lab.state}/example.com.zone
+""" + topology(lab)
+
+
+def write_all(lab, networks):
+    """Writes every file; returns the configuration's path by daemon name."""
+    state = pathlib.Path(lab.state)
+    (state / "example.com.zone").write_text(ZONE.format(dns=DNS))
+    texts = {"collector": collector(lab), "ns1": dns(lab)}
+    for node in lab.description["nodes"]:
+        if node["kind"] == "site":
+            texts[node["name"]] = prober(lab, node, networks)
+    files = {}
+    for name, text in texts.items():
+        (state / name).mkdir(exist_ok=True)
+        files[name] = state / f"{name}.yaml"
+        files[name].write_text(text)
+    return files
