@@ -17,6 +17,7 @@
 #include "base/guarded.h"
 #include "base/http_pending.h"
 #include "base/http_text.h"
+#include "base/listening.h"
 #include "base/text.h"
 
 namespace isochrone {
@@ -33,30 +34,6 @@ enum class Refusal : std::uint8_t { method, target, headers, body_size, stopping
 constexpr std::array<std::string_view, 5> kRefusals{"method", "target", "headers", "body_size",
                                                     "stopping"};
 using AtomicCount = std::atomic<std::uint64_t>;  // several threads raise it, so no Counter
-
-Result<Fd> listen_on(const Endpoint& endpoint) {
-  sockaddr_storage address{};
-  const unsigned length = endpoint.to_sockaddr(address);
-  Fd fd(::socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  const std::string what = "cannot listen on " + endpoint.to_string();
-  if (!fd) return fail_errno(what, errno);
-  const int on = 1;
-  ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), length) != 0 ||
-      ::listen(fd.get(), SOMAXCONN) != 0) {
-    return fail_errno(what, errno);
-  }
-  return fd;
-}
-
-std::uint16_t port_of(const Fd& fd) {
-  sockaddr_storage address{};
-  socklen_t length = sizeof address;
-  auto* generic = reinterpret_cast<sockaddr*>(&address);
-  if (::getsockname(fd.get(), generic, &length) != 0) return 0;
-  const auto endpoint = Endpoint::from_sockaddr(*generic);
-  return endpoint ? endpoint->port : std::uint16_t{0};
-}
 
 }  // namespace
 
@@ -348,9 +325,9 @@ struct HttpServer::Impl {
 };
 
 Result<void> HttpServer::Impl::start(const Endpoint& listen) {
-  auto socket = listen_on(listen);
+  auto socket = listen_tcp(listen);
   if (!socket) return tl::unexpected(socket.error());
-  port = port_of(*socket);
+  port = bound_port(*socket);
   // A pool of one is refused by the library: its one internal thread is that pool.
   const unsigned pool = core.limits.threads > 1 ? core.limits.threads : 0;
   const unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME;

@@ -29,7 +29,6 @@ struct EventId {
   std::string source;
   std::uint64_t epoch = 0;
   std::uint64_t sequence = 0;
-
   friend auto operator<=>(const EventId&, const EventId&) = default;
 };
 
@@ -50,7 +49,6 @@ struct Demand {
   Address resolver;
   std::uint32_t queries = 0;
   Millis interval{0};
-
   friend bool operator==(const Demand&, const Demand&) = default;
 };
 
@@ -127,15 +125,8 @@ enum class Channel : std::uint8_t { measurement, demand, health, load, state, ta
 constexpr std::size_t kChannels = 7;
 static_assert(std::variant_size_v<Payload> == kChannels);
 
-// The names that both encodings' documentation, the HTTP API and the configuration use.
 std::string_view to_string(Channel channel);
 std::optional<Channel> parse_channel(std::string_view name);
-std::string_view method_name(routing::Method method);
-std::optional<routing::Method> parse_method(std::string_view name);
-std::string_view to_string(HealthStatus status);
-std::optional<HealthStatus> parse_health_status(std::string_view name);
-std::string_view to_string(HealthOrigin origin);
-std::optional<HealthOrigin> parse_health_origin(std::string_view name);
 
 struct Event {
   EventId id;
@@ -149,10 +140,10 @@ struct Event {
 
 // Where an event lies in its channel's log: dense, from 1, in the order it was made durable.
 using Position = std::uint64_t;
+
 struct StoredEvent {
   Position position = 0;
   Event event;
-
   friend bool operator==(const StoredEvent&, const StoredEvent&) = default;
 };
 

@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "event/check.h"
 #include "event/codec.h"
+#include "event/names.h"
 
 namespace isochrone::event {
 namespace {

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "event/codec.h"
+#include "event/names.h"
 
 namespace isochrone::event {
 namespace {

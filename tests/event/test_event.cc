@@ -3,6 +3,7 @@
 
 #include "event/check.h"
 #include "event/event.h"
+#include "event/names.h"
 #include "tests/event/vocabulary.h"
 
 namespace isochrone::event {

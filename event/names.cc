@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "event/event.h"
+#include "event/names.h"
 
 #include <algorithm>
 #include <array>
