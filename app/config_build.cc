@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// From sections to options: what one key cannot know is checked here, section by section.
+#include "app/config_build.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "app/config_section.h"
+#include "app/config_topology.h"
+
+namespace isochrone::app {
+namespace {
+
+class Builder {
+ public:
+  Builder(const ConfigNode& tree, Complaints& complaints)
+      : complaints_(complaints), root_(&tree, "", complaints) {}
+
+  Config build() {
+    config_.file = complaints_.file();
+    const Section node = root_.section("node");
+    const Section dns = root_.section("dns");
+    const Section collector = root_.section("collector");
+    const Section prober = root_.section("prober");
+    read_node(node);
+    read_geo(root_.section("geo"));
+    config_.dns.zones = read_zones(root_);
+    config_.topology = read_topology(root_, config_.dns.zones);
+    read_dns(dns);
+    read_collector(collector);
+    read_prober(prober);
+    const std::size_t before = complaints_.size();
+    read_roles(node, dns, collector, prober);
+    // A role that cannot be read would make what the others need a guess.
+    if (complaints_.size() == before) check_roles(node, dns, prober);
+    config_.dns.collector_url = config_.collector_url;
+    config_.prober.collector_url = config_.collector_url;
+    return std::move(config_);
+  }
+
+ private:
+  void read_node(const Section& section) {
+    NodeOptions& node = config_.node;
+    node.name = section.one<std::string>("name").value_or("");
+    node.state_dir = section.path("state-dir");
+    node.http = section.one<Endpoint>("http");
+    const auto level = section.one<std::string>("log-level").value_or("info");
+    node.log_level = level == "error"     ? LogLevel::error
+                     : level == "warning" ? LogLevel::warning
+                     : level == "debug"   ? LogLevel::debug
+                                          : LogLevel::info;
+  }
+
+  void read_geo(const Section& section) {
+    if (!section.is_present()) return;
+    const auto database = section.file("database");
+    config_.dns.geo_database = database;
+    config_.collector.geo_database = database;
+  }
+
+  void read_dns(const Section& section) {
+    dns::Options& options = config_.dns;
+    Unique seen("address", section);
+    for (const auto& [endpoint, mark] : section.many<Endpoint>("listen")) {
+      if (endpoint.port != 0) seen.check(endpoint.to_string(), mark);
+      options.listen.push_back(endpoint);
+    }
+    options.workers = number<unsigned>(section, "workers");
+    options.edns_client_subnet = section.one<bool>("edns-client-subnet").value_or(true);
+    options.max_udp_payload = number<std::uint16_t>(section, "max-udp-payload");
+    options.tcp_connections = number<unsigned>(section, "tcp-connections");
+    options.tcp_idle = duration<Millis>(section, "tcp-idle");
+    options.state_dir = config_.node.state_dir;
+    options.node_name = config_.node.name;
+  }
+
+  void read_collector(const Section& section) {
+    collector::Options& options = config_.collector;
+    options.listen = section.one<Endpoint>("listen").value_or(Endpoint{});
+    options.state_dir = config_.node.state_dir;
+    options.node_name = config_.node.name;
+    options.window = duration<Millis>(section, "window");
+    options.lateness = duration<Millis>(section, "lateness");
+    options.site_timeout = duration<Millis>(section, "site-timeout");
+    options.target_lifetime = duration<Seconds>(section, "target-lifetime");
+    options.path_lifetime = duration<Seconds>(section, "path-lifetime");
+    options.retention = duration<Seconds>(section, "retention");
+    options.max_body_bytes = number<std::size_t>(section, "max-body");
+    options.max_connections = number<unsigned>(section, "max-connections");
+    config_.collector_url = section.one<std::string>("url").value_or("");
+  }
+
+  void read_prober(const Section& section) {
+    prober::Options& options = config_.prober;
+    options.site = section.one<std::string>("site").value_or("");
+    options.tcp_port = number<std::uint16_t>(section, "tcp-port");
+    options.round_interval = duration<Millis>(section, "round-interval");
+    options.probes_per_round = number<unsigned>(section, "probes-per-round");
+    options.rate_pps = number<std::uint32_t>(section, "rate");
+    options.timeout = duration<Millis>(section, "timeout");
+    options.heartbeat = duration<Millis>(section, "heartbeat");
+    options.allow_private = section.one<bool>("allow-private").value_or(false);
+    read_prober_lists(section);
+    if (section.is_present() && options.timeout >= options.round_interval) {
+      complaints_.add(
+          section.mark_of(section.has("timeout") ? "timeout" : "round-interval"),
+          fmt::format("prober.timeout {} is not shorter than prober.round-interval {}; "
+                      "answers must be in before the next round",
+                      format_duration(options.timeout), format_duration(options.round_interval)));
+    }
+  }
+
+  void read_prober_lists(const Section& section) {
+    prober::Options& options = config_.prober;
+    Unique families("source address of family", section);
+    for (const auto& [address, mark] : section.many<Address>("source-addresses")) {
+      families.check(address.is_v4() ? "IPv4" : "IPv6", mark);
+      options.source_addresses.push_back(address);
+    }
+    options.methods.clear();
+    Unique methods("method", section);
+    for (const auto& [word, mark] : section.many<std::string>("methods")) {
+      methods.check(word, mark);
+      options.methods.push_back(word == "tcp" ? routing::Method::tcp : routing::Method::icmp);
+    }
+    if (section.is_empty_list("methods")) {
+      complaints_.add(section.mark_of("methods"), "prober.methods: none; write icmp, tcp or both");
+    }
+    for (const auto& [prefix, mark] : section.many<Prefix>("opt-out")) {
+      options.opt_out.push_back(prefix);
+    }
+    Unique prefixes("target", section);
+    for (const Section& target : section.sections("targets")) {
+      const auto prefix = target.one<Prefix>("prefix");
+      const auto address = target.one<Address>("address");
+      if (!prefix || !address) continue;
+      prefixes.check(prefix->to_string(), target.mark_of("prefix"));
+      options.targets.push_back({*prefix, *address});
+    }
+  }
+
+  void read_roles(const Section& node, const Section& dns, const Section& collector,
+                  const Section& prober) {
+    NodeOptions& to = config_.node;
+    if (!node.has("roles")) {
+      to.has_dns = dns.is_present();
+      to.has_collector = collector.has("listen");
+      to.has_prober = prober.is_present();
+      return;
+    }
+    Unique seen("role", node);
+    for (const auto& [role, mark] : node.many<std::string>("roles")) {
+      seen.check(role, mark);
+      const bool has_section = role == "dns"         ? dns.is_present()
+                               : role == "collector" ? collector.is_present()
+                                                     : prober.is_present();
+      if (!has_section) {
+        complaints_.add(mark,
+                        fmt::format("role {0} without its section; add \"{0}:\" with its keys, or "
+                                    "take the role away",
+                                    role));
+      } else if (role == "collector" && !collector.has("listen")) {
+        complaints_.add(collector.mark(),
+                        "collector.listen is missing; add \"listen: 127.0.0.1@8053\" "
+                        "or take the role away");
+      }
+      to.has_dns |= role == "dns";
+      to.has_collector |= role == "collector";
+      to.has_prober |= role == "prober";
+    }
+  }
+
+  void check_roles(const Section& node, const Section& dns, const Section& prober) {
+    const NodeOptions& roles = config_.node;
+    const Mark place = node.mark_of("roles");
+    if (!roles.has_dns && !roles.has_collector && !roles.has_prober) {
+      complaints_.add(place,
+                      "no role, nothing to run; add a dns, collector or prober section, or name "
+                      "them in node.roles");
+    }
+    if (roles.has_dns && dns.is_present()) check_dns(dns);
+    if (roles.has_prober && prober.is_present()) check_prober(prober);
+    if (roles.has_collector && roles.http) {
+      complaints_.add(node.mark_of("http"),
+                      "node.http is for nodes without the collector role, whose "
+                      "API serves the same; remove it");
+    }
+  }
+
+  void check_dns(const Section& dns) {
+    if (!dns.has("listen") || dns.is_empty_list("listen")) {
+      complaints_.add(dns.mark_of("listen"), "dns.listen is missing; add \"listen: [ADDRESS@53]\"");
+    }
+    if (!root_.has("zones") || root_.is_empty_list("zones")) {
+      complaints_.add(root_.has("zones") ? root_.mark_of("zones") : dns.mark(),
+                      "role dns without zones; add \"zones:\" with a name and a file");
+    }
+  }
+
+  void check_prober(const Section& prober) {
+    std::vector<std::string_view> known;
+    for (const auto& site : config_.topology.sites) known.push_back(site.name);
+    const std::string& site = config_.prober.site;
+    // A prober alone may leave the sites to the collector's configuration.
+    if (!known.empty() && !site.empty() &&
+        std::find(known.begin(), known.end(), site) == known.end()) {
+      complaints_.add(prober.mark_of("site"),
+                      fmt::format("unknown site \"{}\"; add it to sites or correct the name{}",
+                                  site, did_you_mean(site, known)));
+    }
+    if (!config_.node.has_collector && config_.collector_url.empty()) {
+      complaints_.add(prober.mark(),
+                      "role prober has nobody to report to; add \"collector:\" with "
+                      "\"url: http://HOST:8053\"");
+    }
+  }
+
+  // Of a value that was complained about nothing is used, so any number will do.
+  template <class T>
+  static T number(const Section& section, std::string_view key) {
+    return static_cast<T>(section.one<std::int64_t>(key).value_or(1));
+  }
+  template <class T>
+  static T duration(const Section& section, std::string_view key) {
+    return std::chrono::duration_cast<T>(section.one<Nanos>(key).value_or(Seconds(1)));
+  }
+
+  Complaints& complaints_;
+  Section root_;
+  Config config_;
+};
+
+}  // namespace
+
+Config build_config(const ConfigNode& tree, Complaints& complaints) {
+  return Builder(tree, complaints).build();
+}
+
+}  // namespace isochrone::app

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The rows themselves, and their rendering for the manual page.
+#include "app/config_schema.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+namespace isochrone::app {
+namespace {
+
+constexpr auto kOne = Count::one;
+constexpr auto kMany = Count::many;
+constexpr auto kOptional = Need::optional;
+constexpr auto kRequired = Need::required;
+using enum KeyType;
+
+// Sections come before their keys; the manual page keeps this order.
+// Ranges are as wide as sense goes: they catch a wrong unit, not a wrong taste.
+constexpr std::array kKeys{
+    Key{"node", section, kOne, kRequired, "", "", "", "This node."},
+    Key{"node.name", name, kOne, kRequired, "", "", "",
+        "Name of the node; the source of its events carries it."},
+    Key{"node.state-dir", directory, kOne, kOptional, "", "", "/var/lib/isochrone",
+        "Where the node keeps its event log and its snapshot; made when absent."},
+    Key{"node.roles", word, kMany, kOptional, "", "dns|collector|prober", "",
+        "What this process does; all sections present when absent."},
+    Key{"node.http", endpoint, kOne, kOptional, "", "", "",
+        "Where a node without the collector role serves /healthz, /metrics and /v1/status."},
+    Key{"node.log-level", word, kOne, kOptional, "", "error|warning|info|debug", "info",
+        "The least important lines that are still logged."},
+
+    Key{"dns", section, kOne, kOptional, "", "", "", "The role that answers queries."},
+    Key{"dns.listen", endpoint, kMany, kOptional, "", "", "",
+        "Addresses to answer on, UDP and TCP; port 53 when absent, port 0 takes a free one."},
+    Key{"dns.workers", integer, kOne, kOptional, "threads", "1..256", "1",
+        "Threads that answer, each with its own socket per address; a restart changes it."},
+    Key{"dns.edns-client-subnet", boolean, kOne, kOptional, "", "", "true",
+        "Whether queries may carry the client's network (RFC 7871)."},
+    Key{"dns.max-udp-payload", integer, kOne, kOptional, "bytes", "512..1472", "1232",
+        "The largest UDP answer; 1232 is never fragmented (RFC 9715)."},
+    Key{"dns.tcp-connections", integer, kOne, kOptional, "connections", "1..100000", "1000",
+        "TCP connections in all; more wait until one closes."},
+    Key{"dns.tcp-idle", duration, kOne, kOptional, "", "100ms..10m", "10s",
+        "A TCP connection without a query for so long is closed."},
+
+    Key{"collector", section, kOne, kOptional, "", "", "",
+        "The role that reduces events, or where it is."},
+    Key{"collector.listen", endpoint, kOne, kOptional, "", "", "",
+        "Address of the HTTP API; port 8053 when absent, port 0 takes a free one."},
+    Key{"collector.url", url, kOne, kOptional, "", "", "",
+        "Where the collector of this node's roles is, when it is not in this process."},
+    Key{"collector.window", duration, kOne, kOptional, "", "100ms..1h", "5s",
+        "Samples of one path in this span are reduced together."},
+    Key{"collector.lateness", duration, kOne, kOptional, "", "0s..1h", "1s",
+        "How long after its end a window still takes late events."},
+    Key{"collector.site-timeout", duration, kOne, kOptional, "", "200ms..1h", "3s",
+        "A site whose heartbeats stop for so long is down."},
+    Key{"collector.target-lifetime", duration, kOne, kOptional, "", "1s..7d", "5m",
+        "How long one demand keeps a prefix measured."},
+    Key{"collector.path-lifetime", duration, kOne, kOptional, "", "1s..30d", "1h",
+        "A path that nobody measured for so long is forgotten."},
+    Key{"collector.retention", duration, kOne, kOptional, "", "1m..365d", "1d",
+        "How long events are kept; the newest state of a prefix stays."},
+    Key{"collector.max-body", integer, kOne, kOptional, "bytes", "65536..1073741824", "8388608",
+        "The largest request body that is taken."},
+    Key{"collector.max-connections", integer, kOne, kOptional, "connections", "1..100000", "1000",
+        "HTTP connections in all; more are refused."},
+
+    Key{"prober", section, kOne, kOptional, "", "", "", "The role that measures paths."},
+    Key{"prober.site", name, kOne, kRequired, "", "", "", "The site this prober stands in."},
+    Key{"prober.source-addresses", address, kMany, kOptional, "", "", "",
+        "Addresses to probe from, at most one per family; the kernel chooses when absent."},
+    Key{"prober.methods", word, kMany, kOptional, "", "icmp|tcp", "[icmp, tcp]",
+        "How to probe, in order of preference."},
+    Key{"prober.tcp-port", integer, kOne, kOptional, "", "1..65535", "80",
+        "The port that TCP probes knock on."},
+    Key{"prober.round-interval", duration, kOne, kOptional, "", "100ms..1d", "10s",
+        "A round over all targets starts this often."},
+    Key{"prober.probes-per-round", integer, kOne, kOptional, "probes", "1..100", "3",
+        "Probes per target and round."},
+    Key{"prober.rate", integer, kOne, kOptional, "packets per second", "1..1000000", "1000",
+        "The most packets sent, over all targets."},
+    Key{"prober.timeout", duration, kOne, kOptional, "", "10ms..1m", "1500ms",
+        "An answer that takes longer counts as lost."},
+    Key{"prober.heartbeat", duration, kOne, kOptional, "", "50ms..1h", "1s",
+        "How often the prober says that its site is up."},
+    Key{"prober.allow-private", boolean, kOne, kOptional, "", "", "false",
+        "Whether private, loopback, link-local and test addresses may be probed."},
+    Key{"prober.opt-out", prefix, kMany, kOptional, "", "", "",
+        "Networks that are never probed, whoever asks."},
+    Key{"prober.targets", section, kMany, kOptional, "", "", "",
+        "Networks to probe besides those the collector asks for."},
+    Key{"prober.targets[].prefix", prefix, kOne, kRequired, "", "", "", "The client network."},
+    Key{"prober.targets[].address", address, kOne, kRequired, "", "", "",
+        "The address that answers probes for it."},
+
+    Key{"geo", section, kOne, kOptional, "", "", "",
+        "Where networks are when nobody measured them."},
+    Key{"geo.database", file, kOne, kRequired, "", "", "",
+        "A MaxMind database (.mmdb) with locations."},
+
+    Key{"zones", section, kMany, kOptional, "", "", "",
+        "The zones this node is authoritative for."},
+    Key{"zones[].name", host_name, kOne, kRequired, "", "", "", "Name of the zone."},
+    Key{"zones[].file", file, kOne, kRequired, "", "", "", "Its master file (RFC 1035 section 5)."},
+
+    Key{"sites", section, kMany, kOptional, "", "", "",
+        "The sites that answers may name, at most 64."},
+    Key{"sites[].name", name, kOne, kRequired, "", "", "", "Name of the site."},
+    Key{"sites[].location", number, kMany, kOptional, "degrees", "-180..180", "",
+        "Latitude and longitude, north and east positive: [50.11, 8.68]."},
+    Key{"sites[].addresses", address, kMany, kRequired, "", "", "",
+        "What answers name, IPv4 and IPv6."},
+
+    Key{"services", section, kMany, kOptional, "", "", "",
+        "Host names that are answered by measured latency."},
+    Key{"services[].name", host_name, kOne, kRequired, "", "", "",
+        "The routed host name; it lies in one of the zones."},
+    Key{"services[].sites", name, kMany, kRequired, "", "", "",
+        "Sites that serve it; also the order of last resort."},
+    Key{"services[].ttl", integer, kOne, kOptional, "seconds", "1..86400", "30",
+        "TTL of its answers."},
+    Key{"services[].min-gain", duration, kOne, kOptional, "", "0s..10s", "500us",
+        "A change of the best site has to gain more than this."},
+    Key{"services[].min-gain-share", number, kOne, kOptional, "", "0..1", "0.03",
+        "And more than this share of the round-trip time."},
+};
+
+std::string_view argument_of(const Key& key) {
+  switch (key.type) {
+    case section:
+      return key.count == kMany ? "list of sections" : "section";
+    case name:
+      return "name";
+    case host_name:
+      return "host name";
+    case file:
+      return "file";
+    case directory:
+      return "directory";
+    case address:
+      return "address";
+    case endpoint:
+      return "address@port";
+    case prefix:
+      return "prefix";
+    case url:
+      return "URL";
+    case duration:
+      return "duration";
+    case integer:
+    case number:
+      return "number";
+    case boolean:
+      return "true|false";
+    case word:
+      return key.range;
+  }
+  return "value";
+}
+
+// "1..256 threads, default 1." after the sentence; empty when there is nothing to say.
+std::string limits_of(const Key& key) {
+  std::string text;
+  const auto append = [&text](const std::string& part) {
+    text += (text.empty() ? "" : ", ") + part;
+  };
+  if (key.need == kRequired) append("Required");
+  if (key.count == kMany && key.type != section) append("One or a list");
+  if (key.type != word && !key.range.empty()) {
+    append(fmt::format("{}{}{}", key.range, key.unit.empty() ? "" : " ", key.unit));
+  }
+  if (!key.fallback.empty()) append(fmt::format("default {}", key.fallback));
+  if (text.empty()) return text;
+  text.front() = text.front() == 'd' ? 'D' : text.front();
+  return text + ".";
+}
+
+}  // namespace
+
+std::string_view Key::name() const { return path.substr(path.rfind('.') + 1); }
+
+std::string_view Key::section() const {
+  const auto dot = path.rfind('.');
+  return dot == std::string_view::npos ? std::string_view() : path.substr(0, dot);
+}
+
+std::span<const Key> config_keys() { return kKeys; }
+
+const Key* find_key(std::string_view path) {
+  const auto found =
+      std::find_if(kKeys.begin(), kKeys.end(), [&](const Key& key) { return key.path == path; });
+  return found == kKeys.end() ? nullptr : &*found;
+}
+
+std::string keys_as_mdoc() {
+  std::string text = ".Bl -tag -width Ds\n";
+  for (const Key& key : kKeys) {
+    if (key.type == section && key.section().empty()) {
+      text += fmt::format(".El\n.Ss {}\n{}\n.Bl -tag -width Ds\n", key.path, key.sentence);
+      continue;
+    }
+    text += fmt::format(".It Cm {} : Ar {}\n{}\n", key.path, argument_of(key), key.sentence);
+    if (const std::string limits = limits_of(key); !limits.empty()) text += limits + "\n";
+  }
+  // The first section closes a list that holds nothing yet.
+  return text.substr(text.find(".Ss")) + ".El\n";
+}
+
+}  // namespace isochrone::app

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Reading zones, sites and services, and checking each name against the others.
+#include "app/config_topology.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+
+namespace isochrone::app {
+namespace {
+
+std::optional<routing::Location> read_location(const Section& section) {
+  const auto degrees = section.many<double>("location");
+  if (!section.has("location")) return std::nullopt;
+  if (degrees.size() != 2) {
+    section.complain(section.mark_of("location"),
+                     "sites[].location: not two numbers; write [LATITUDE, LONGITUDE] in degrees, "
+                     "like [50.11, 8.68]");
+    return std::nullopt;
+  }
+  if (degrees[0].value < -90 || degrees[0].value > 90) {
+    section.complain(degrees[0].mark,
+                     "sites[].location: latitude is outside -90..90 degrees; it comes first, then "
+                     "the longitude");
+  }
+  return routing::Location{degrees[0].value, degrees[1].value};
+}
+
+std::vector<Address> read_addresses(const Section& section) {
+  Unique seen("address", section);
+  std::vector<Address> addresses;
+  for (const auto& [address, mark] : section.many<Address>("addresses")) {
+    seen.check(address.to_string(), mark);
+    if (address.high() == 0 && address.low() == 0) {
+      section.complain(mark, fmt::format("{} is nowhere; write the address that clients connect to",
+                                         address.to_string()));
+    }
+    addresses.push_back(address);
+  }
+  return addresses;
+}
+
+// A list that is there and holds nothing; what is wrong inside it has been said already.
+void check_not_empty(const Section& section, std::string_view key, std::string_view what) {
+  if (section.is_empty_list(key)) section.complain(section.mark_of(key), std::string(what));
+}
+
+std::vector<routing::Site> read_sites(const Section& root) {
+  Unique names("site", root);
+  std::vector<routing::Site> sites;
+  for (const Section& section : root.sections("sites")) {
+    if (sites.size() == routing::kMaxSites) {
+      section.complain(section.mark(),
+                       fmt::format("more than {} sites; split them by service over several nodes",
+                                   routing::kMaxSites));
+    }
+    routing::Site site;
+    site.name = section.one<std::string>("name").value_or("");
+    site.location = read_location(section);
+    site.addresses = read_addresses(section);
+    check_not_empty(section, "addresses",
+                    "sites[].addresses: none; an answer has to name one, add it");
+    if (!site.name.empty()) names.check(site.name, section.mark_of("name"));
+    sites.push_back(std::move(site));
+  }
+  return sites;
+}
+
+std::vector<routing::SiteId> read_service_sites(const Section& section,
+                                                const std::vector<routing::Site>& known) {
+  std::vector<std::string_view> names;
+  for (const routing::Site& site : known) names.push_back(site.name);
+  Unique seen("site", section);
+  std::vector<routing::SiteId> sites;
+  for (const auto& [name, mark] : section.many<std::string>("sites")) {
+    seen.check(name, mark);
+    const auto found = std::find(names.begin(), names.end(), name);
+    if (found == names.end()) {
+      section.complain(
+          mark, fmt::format("unknown site \"{}\"; add it to sites or correct the name{}", name,
+                            did_you_mean(name, names)));
+      continue;
+    }
+    sites.emplace_back(static_cast<std::uint16_t>(found - names.begin()));
+  }
+  check_not_empty(section, "sites",
+                  "services[].sites: none; a service needs at least one site, add it");
+  return sites;
+}
+
+bool is_within(std::string_view name, std::string_view zone) {
+  return name == zone || (name.size() > zone.size() && name.ends_with(zone) &&
+                          name[name.size() - zone.size() - 1] == '.');
+}
+
+// Only where zones are: a collector alone needs none.
+void check_in_a_zone(const Section& section, const std::string& service,
+                     const std::vector<dns::ZoneSource>& zones) {
+  const auto holds = [&](const dns::ZoneSource& zone) { return is_within(service, zone.name); };
+  if (zones.empty() || std::any_of(zones.begin(), zones.end(), holds)) return;
+  std::vector<std::string_view> names;
+  for (const auto& zone : zones) names.push_back(zone.name);
+  section.complain(section.mark_of("name"),
+                   fmt::format("service \"{}\" lies in none of the zones {}; add its zone or "
+                               "correct the name",
+                               service, fmt::join(names, ", ")));
+}
+
+routing::Service read_service(const Section& section, const std::vector<routing::Site>& sites) {
+  // Of a service that was complained about nothing is used, so any value will do.
+  routing::Service service;
+  service.name = section.one<std::string>("name").value_or("");
+  service.sites = read_service_sites(section, sites);
+  service.ttl = Seconds(section.one<std::int64_t>("ttl").value_or(1));
+  service.min_gain =
+      std::chrono::duration_cast<Micros>(section.one<Nanos>("min-gain").value_or(Nanos(0)));
+  service.min_gain_share = section.one<double>("min-gain-share").value_or(0);
+  return service;
+}
+
+}  // namespace
+
+std::vector<dns::ZoneSource> read_zones(const Section& root) {
+  Unique names("zone", root);
+  std::vector<dns::ZoneSource> zones;
+  for (const Section& section : root.sections("zones")) {
+    const auto name = section.one<std::string>("name");
+    auto file = section.file("file");
+    if (!name) continue;
+    names.check(*name, section.mark_of("name"));
+    zones.push_back({*name, std::move(file)});
+  }
+  return zones;
+}
+
+routing::Topology read_topology(const Section& root, const std::vector<dns::ZoneSource>& zones) {
+  routing::Topology topology;
+  topology.sites = read_sites(root);
+  Unique names("service", root);
+  for (const Section& section : root.sections("services")) {
+    routing::Service service = read_service(section, topology.sites);
+    if (!service.name.empty()) {
+      names.check(service.name, section.mark_of("name"));
+      check_in_a_zone(section, service.name, zones);
+    }
+    topology.services.push_back(std::move(service));
+  }
+  if (!topology.services.empty() && topology.sites.empty()) {
+    root.complain(root.mark_of("services"), "services without sites; add \"sites:\"");
+  }
+  return topology;
+}
+
+}  // namespace isochrone::app

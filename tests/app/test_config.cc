@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include "app/config.h"
+#include "tests/app/scratch.h"
+
+namespace isochrone::app {
+namespace {
+
+constexpr auto kWhole = R"(
+node:
+  name: ns1
+  state-dir: state
+  roles: [dns, collector, prober]
+
+dns:
+  listen: [127.0.0.1@5353, "::1@5353"]
+  edns-client-subnet: false
+  workers: 4
+
+collector:
+  listen: 127.0.0.1@8053
+  window: 250ms
+
+prober:
+  site: fra
+  methods: tcp
+  targets:
+    - {prefix: 198.51.100.0/24, address: 198.51.100.7}
+  opt-out: [203.0.113.0/24, "2001:db8:ffff::/48"]
+
+zones:
+  - name: Example.COM.
+    file: example.com.zone
+
+sites:
+  - name: fra
+    location: [50.11, 8.68]
+    addresses: [192.0.2.1, "2001:db8:1::1"]
+  - name: sin
+    addresses: 192.0.2.3
+
+services:
+  - name: www.example.com
+    sites: [sin, fra]
+    ttl: 20
+    min-gain: 2ms
+)";
+
+class ConfigTest : public testing::Test {
+ protected:
+  Scratch scratch_;
+  std::filesystem::path zone_ = scratch_.write("example.com.zone", "");
+
+  Config parse(std::string_view text) {
+    auto config = parse_config(text, scratch_.path() / "isochrone.yaml");
+    if (config) return *config;
+    for (const Error& error : config.error()) ADD_FAILURE() << error.text();
+    return {};
+  }
+};
+
+TEST_F(ConfigTest, ReadsEveryRoleOfOneNode) {
+  const Config config = parse(kWhole);
+  EXPECT_EQ(config.node.name, "ns1");
+  EXPECT_TRUE(config.node.has_dns && config.node.has_collector && config.node.has_prober);
+  ASSERT_EQ(config.dns.listen.size(), 2U);
+  EXPECT_EQ(config.dns.listen[1].to_string(), "::1@5353");
+  EXPECT_EQ(config.dns.workers, 4U);
+  EXPECT_FALSE(config.dns.edns_client_subnet);
+  EXPECT_EQ(config.collector.listen.to_string(), "127.0.0.1@8053");
+  EXPECT_EQ(config.collector.window, Millis(250));
+  EXPECT_EQ(config.prober.methods, std::vector{routing::Method::tcp});
+  ASSERT_EQ(config.prober.targets.size(), 1U);
+  EXPECT_EQ(config.prober.targets[0].prefix.to_string(), "198.51.100.0/24");
+  EXPECT_EQ(config.prober.opt_out.size(), 2U);
+}
+
+TEST_F(ConfigTest, ReadsZonesSitesAndServices) {
+  const Config config = parse(kWhole);
+  ASSERT_EQ(config.dns.zones.size(), 1U);
+  EXPECT_EQ(config.dns.zones[0].name, "example.com");
+  ASSERT_EQ(config.topology.sites.size(), 2U);
+  ASSERT_TRUE(config.topology.sites[0].location.has_value());
+  EXPECT_DOUBLE_EQ(config.topology.sites[0].location->longitude, 8.68);
+  EXPECT_EQ(config.topology.sites[1].addresses.size(), 1U);
+  ASSERT_EQ(config.topology.services.size(), 1U);
+  const routing::Service& service = config.topology.services[0];
+  const std::vector order{routing::SiteId(1), routing::SiteId(0)};
+  EXPECT_EQ(service.sites, order);
+  EXPECT_EQ(service.ttl, Seconds(20));
+  EXPECT_EQ(service.min_gain, Micros(2'000));
+}
+
+TEST_F(ConfigTest, PathsAreRelativeToTheFile) {
+  const Config config = parse(kWhole);
+  EXPECT_EQ(config.node.state_dir, scratch_.path() / "state");
+  EXPECT_EQ(config.dns.state_dir, config.node.state_dir);
+  EXPECT_EQ(config.dns.zones[0].file, zone_);
+}
+
+// The schema's fallbacks and the options' own defaults are two statements of one fact.
+TEST_F(ConfigTest, FallbacksAreTheDefaultsOfTheOptions) {
+  const Config config = parse(
+      "node: {name: n}\n"
+      "collector: {listen: 127.0.0.1@0}\n"
+      "dns: {listen: 127.0.0.1@0}\n"
+      "prober: {site: fra}\n"
+      "zones: [{name: example.com, file: example.com.zone}]\n"
+      "sites: [{name: fra, addresses: 192.0.2.1}]\n"
+      "services: [{name: example.com, sites: fra}]\n");
+  const collector::Options collector;
+  EXPECT_EQ(config.collector.window, collector.window);
+  EXPECT_EQ(config.collector.lateness, collector.lateness);
+  EXPECT_EQ(config.collector.site_timeout, collector.site_timeout);
+  EXPECT_EQ(config.collector.target_lifetime, collector.target_lifetime);
+  EXPECT_EQ(config.collector.path_lifetime, collector.path_lifetime);
+  EXPECT_EQ(config.collector.retention, collector.retention);
+  EXPECT_EQ(config.collector.max_body_bytes, collector.max_body_bytes);
+  EXPECT_EQ(config.collector.max_connections, collector.max_connections);
+  const dns::Options dns;
+  EXPECT_EQ(config.dns.workers, dns.workers);
+  EXPECT_EQ(config.dns.edns_client_subnet, dns.edns_client_subnet);
+  EXPECT_EQ(config.dns.max_udp_payload, dns.max_udp_payload);
+  EXPECT_EQ(config.dns.tcp_connections, dns.tcp_connections);
+  EXPECT_EQ(config.dns.tcp_idle, dns.tcp_idle);
+  const prober::Options prober;
+  EXPECT_EQ(config.prober.methods, prober.methods);
+  EXPECT_EQ(config.prober.tcp_port, prober.tcp_port);
+  EXPECT_EQ(config.prober.round_interval, prober.round_interval);
+  EXPECT_EQ(config.prober.probes_per_round, prober.probes_per_round);
+  EXPECT_EQ(config.prober.rate_pps, prober.rate_pps);
+  EXPECT_EQ(config.prober.timeout, prober.timeout);
+  EXPECT_EQ(config.prober.heartbeat, prober.heartbeat);
+  EXPECT_EQ(config.prober.allow_private, prober.allow_private);
+  const routing::Service service;
+  ASSERT_EQ(config.topology.services.size(), 1U);
+  EXPECT_EQ(config.topology.services[0].ttl, service.ttl);
+  EXPECT_EQ(config.topology.services[0].min_gain, service.min_gain);
+  EXPECT_DOUBLE_EQ(config.topology.services[0].min_gain_share, service.min_gain_share);
+}
+
+TEST_F(ConfigTest, RolesFollowTheSectionsWhenNotNamed) {
+  const Config config = parse(
+      "node: {name: p, http: 127.0.0.1@8054}\n"
+      "collector: {url: 'https://collector.example:8053/'}\n"
+      "prober: {site: fra}\n");
+  EXPECT_TRUE(config.node.has_prober);
+  EXPECT_FALSE(config.node.has_collector || config.node.has_dns);
+  EXPECT_EQ(config.prober.collector_url, "https://collector.example:8053");
+  ASSERT_TRUE(config.node.http.has_value());
+  EXPECT_EQ(config.node.http->port, 8054);
+}
+
+TEST_F(ConfigTest, AMissingFileSaysWhich) {
+  const auto config = load_config(scratch_.path() / "none.yaml");
+  ASSERT_FALSE(config.has_value());
+  ASSERT_EQ(config.error().size(), 1U);
+  EXPECT_EQ(config.error()[0].text(), "cannot read " + (scratch_.path() / "none.yaml").string() +
+                                          ": No such file or directory");
+}
+
+TEST_F(ConfigTest, AFolderInPlaceOfTheFileIsRefused) {
+  EXPECT_FALSE(load_config(scratch_.path()).has_value());
+}
+
+TEST_F(ConfigTest, AnEndlessFileIsReadUpToTheLimit) {
+  const auto config = load_config("/dev/zero");
+  ASSERT_FALSE(config.has_value());
+  EXPECT_EQ(config.error()[0].code(), Errc::invalid);
+}
+
+}  // namespace
+}  // namespace isochrone::app
