@@ -20,17 +20,18 @@ struct TargetSource {
 };
 
 struct Options {
-  std::string site;                          // the site this prober stands in
-  std::vector<Address> source_addresses;     // at most one per family; absent: the kernel chooses
+  std::string site;                       // the site this prober stands in
+  std::vector<Address> source_addresses;  // at most one per family; absent: the kernel chooses
   std::vector<routing::Method> methods{routing::Method::icmp, routing::Method::tcp};  // in order
   std::uint16_t tcp_port = 80;
-  Millis round_interval{10'000};             // a round starts this often
-  unsigned probes_per_round = 3;             // per target
-  std::uint32_t rate_pps = 1'000;            // over all targets
-  Millis timeout{1'500};                     // after it an answer is lost
-  std::vector<TargetSource> targets;         // besides what the collector asks for
-  std::vector<Prefix> opt_out;               // never probed, whoever asks
-  bool allow_private = false;                // RFC 1918, loopback, link-local, test networks
+  Millis round_interval{10'000};      // a round starts this often
+  unsigned probes_per_round = 3;      // per target
+  std::uint32_t rate_pps = 1'000;     // over all targets
+  Millis timeout{1'500};              // after it an answer is lost
+  std::vector<TargetSource> targets;  // besides what the collector asks for
+  std::vector<Prefix> opt_out;        // never probed, whoever asks
+  bool allow_private = false;         // RFC 1918, loopback, link-local, test networks
+  std::string contact;                // in every ICMP probe: where to complain; may be empty
   Millis heartbeat{1'000};
   std::string collector_url;
 };

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "prober/campaign.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+
+namespace isochrone::prober {
+namespace {
+
+// A wall clock that moved by more than this between sending and receiving was set; NTP slews by at
+// most 500 ppm, 1 ms in 2 s.
+constexpr Nanos kClockStep = Millis(5);
+
+// Room for what the rate can have on its way, and as much again to tell late answers from unknown.
+std::size_t ring_size(const Options& options) {
+  const auto per_timeout =
+      std::uint64_t{options.rate_pps} * static_cast<std::uint64_t>(options.timeout.count()) / 1000;
+  return std::min<std::size_t>(4 * per_timeout + 1024, std::size_t{1} << 20);
+}
+
+}  // namespace
+
+Campaign::Campaign(const Options& options, std::uint64_t seed, Counters& counters, Report report)
+    : options_(options),
+      opt_out_(options.opt_out, options.allow_private),
+      counters_(counters),
+      report_(std::move(report)),
+      random_(seed),
+      pacer_(options.rate_pps),
+      in_flight_(ring_size(options)) {
+  configure(options);
+}
+
+void Campaign::configure(const Options& options) {
+  options_ = options;
+  opt_out_ = OptOut(options.opt_out, options.allow_private);
+  pacer_.set_rate(options.rate_pps);
+  in_flight_.grow(ring_size(options));
+  targets_.apply(opt_out_);
+  const std::size_t refused = targets_.configure(options.targets, opt_out_);
+  counters_.refused_targets.add(refused);
+  if (refused != 0) {
+    log_warning(
+        fmt::format("configured targets not probed: opted out or special-use count={}", refused));
+  }
+  stretch_said_ = false;
+  count_targets();
+}
+
+void Campaign::demand(const event::Target& target, Nanos age, Monotonic now) {
+  const auto& sites = target.sites;
+  if (!sites.empty() && std::find(sites.begin(), sites.end(), options_.site) == sites.end()) return;
+  const Nanos left = Nanos(target.lifetime) - std::max(age, Nanos(0));
+  if (left <= Nanos(0)) return;
+  const auto addition =
+      targets_.demand(target.prefix, target.addresses, target.weight, now + left, opt_out_);
+  if (addition.added == TargetSet::Added::refused) counters_.refused_targets.add();
+  if (addition.added == TargetSet::Added::added && round_.number() != 0) {
+    round_.join(addition.slot);
+  }
+  count_targets();
+}
+
+void Campaign::begin_round(Monotonic now) {
+  targets_.expire(now);
+  count_targets();
+  auto slots = targets_.live();
+  for (const std::uint32_t slot : slots) learn(targets_.at(slot));
+  round_.begin({options_.round_interval, options_.probes_per_round, pacer_.gap()}, std::move(slots),
+               random_, now);
+  counters_.rounds.add();
+}
+
+void Campaign::learn(Target& target) {
+  counters_.skipped.add(std::exchange(target.owed, 0));
+  target.sent = 0;
+  if (target.answered == 0 && target.lost == 0) return;  // no verdict yet: judge it next time
+  if (target.answered == 0) {
+    target.method = (target.method + 1) % static_cast<std::uint32_t>(options_.methods.size());
+    target.is_settled = false;
+  }
+  target.answered = 0;
+  target.lost = 0;
+}
+
+Probe* Campaign::next(Monotonic now, Instant wall) {
+  if (round_.number() == 0 || round_.is_over(now)) {
+    if (round_.is_stretched()) {
+      counters_.rounds_stretched.add();
+      if (!std::exchange(stretch_said_, true)) {
+        log_warning(
+            fmt::format("round does not fit its interval and was stretched targets={} "
+                        "rate-pps={} interval-ms={}",
+                        counters_.configured + counters_.demanded, options_.rate_pps,
+                        options_.round_interval.count()));
+      }
+    }
+    begin_round(now);
+  }
+  while (pacer_.allows(now)) {
+    if (in_flight_.is_full()) {
+      counters_.stalled.add();
+      return nullptr;
+    }
+    const auto slot = round_.next(now);
+    if (!slot) return nullptr;
+    if (Probe* probe = launch(*slot, now, wall)) return probe;
+  }
+  return nullptr;
+}
+
+Probe* Campaign::launch(std::uint32_t slot, Monotonic now, Instant wall) {
+  if (!targets_.is_live(slot)) return nullptr;
+  Target& target = targets_.at(slot);
+  if (target.is_in_flight) {
+    ++target.owed;
+    return nullptr;
+  }
+  // A reload may have left fewer methods or addresses than what was learnt counts.
+  target.method %= static_cast<std::uint32_t>(options_.methods.size());
+  if (!target.is_settled && target.sent != 0) ++target.address;
+  target.address %= static_cast<std::uint32_t>(target.addresses.size());
+  target.is_in_flight = true;
+  pacer_.sent(now);
+  Probe probe;
+  probe.destination = target.addresses[target.address];
+  probe.method = options_.methods[target.method];
+  probe.target = targets_.ref(slot);
+  probe.round = round_.number();
+  probe.index = target.sent++;
+  probe.sent = wall;
+  probe.sent_at = now;
+  return &in_flight_.add(probe);
+}
+
+void Campaign::cancelled(const Probe& probe, bool is_unreachable) {
+  const Probe copy = probe;
+  in_flight_.cancel_last();
+  if (is_unreachable) {
+    counters_.unreachable.add();
+    counters_.of(copy.method).sent.add();
+    lost(copy);
+    return;
+  }
+  counters_.send_errors.add();
+  if (Target* target = targets_.find(copy.target)) landed(*target, copy.target.slot);
+}
+
+void Campaign::arrived(const Arrival& arrival, Monotonic now, Instant wall) {
+  MethodCounters& counters = counters_.of(arrival.method);
+  if (arrival.is_forged) return counters.forged.add();
+  const auto match = in_flight_.answer(arrival.sequence, arrival.from, arrival.method);
+  switch (match.outcome) {
+    case Outcome::forged:
+      return counters.forged.add();
+    case Outcome::late:
+      return counters.late.add();
+    case Outcome::duplicate:
+      return counters.duplicate.add();
+    case Outcome::answered:
+      break;
+  }
+  counters.answered.add();
+  answered(*match.probe, rtt_of(*match.probe, arrival, now, wall));
+}
+
+Nanos Campaign::rtt_of(const Probe& probe, const Arrival& arrival, Monotonic now, Instant wall) {
+  const Nanos elapsed = now - probe.sent_at;
+  const Nanos moved = (wall - probe.sent) - elapsed;
+  const Nanos rtt = arrival.received - probe.sent;
+  if (moved < -kClockStep || moved > kClockStep || rtt < Nanos(0)) {
+    counters_.clock_steps.add();
+    return elapsed;
+  }
+  return rtt;
+}
+
+void Campaign::expire(Monotonic now) {
+  while (const Probe* probe = in_flight_.expire(now - options_.timeout)) lost(*probe);
+  counters_.in_flight = in_flight_.waiting();
+}
+
+void Campaign::answered(const Probe& probe, Nanos rtt) {
+  Target* target = targets_.find(probe.target);
+  if (target == nullptr) return;  // removed or opted out meanwhile: nobody asks any more
+  report_({target->prefix, probe.method, rtt, probe.sent, probe.round});
+  ++target->answered;
+  const auto address =
+      std::find(target->addresses.begin(), target->addresses.end(), probe.destination);
+  const auto method = std::find(options_.methods.begin(), options_.methods.end(), probe.method);
+  if (address != target->addresses.end() && method != options_.methods.end()) {
+    target->address = static_cast<std::uint32_t>(address - target->addresses.begin());
+    target->method = static_cast<std::uint32_t>(method - options_.methods.begin());
+    target->is_settled = true;
+  }
+  landed(*target, probe.target.slot);
+}
+
+void Campaign::lost(const Probe& probe) {
+  counters_.of(probe.method).lost.add();
+  Target* target = targets_.find(probe.target);
+  if (target == nullptr) return;
+  report_({target->prefix, probe.method, std::nullopt, probe.sent, probe.round});
+  ++target->lost;
+  landed(*target, probe.target.slot);
+}
+
+void Campaign::landed(Target& target, std::uint32_t slot) {
+  target.is_in_flight = false;
+  if (target.owed == 0) return;
+  --target.owed;
+  round_.again(slot);
+}
+
+void Campaign::count_targets() {
+  counters_.configured = targets_.configured();
+  counters_.demanded = targets_.demanded();
+}
+
+Monotonic Campaign::wake() {
+  Monotonic wake = in_flight_.is_full() ? Monotonic::max() : std::max(round_.due(), pacer_.next());
+  if (const auto oldest = in_flight_.oldest()) wake = std::min(wake, *oldest + options_.timeout);
+  return wake;
+}
+
+}  // namespace isochrone::prober

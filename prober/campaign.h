@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Campaign: what is probed next, and what became of it: targets, rounds, pacing and learning together.
+//
+// Threads:   a value of the prober's loop. No socket and no clock: packets and `now` come in.
+// Results:   every probe handed out ends as exactly one answered or lost report, or as cancelled.
+// Learning:  a target that answered nothing in a round is tried by the next method in the next one,
+//            and by its next address with every probe; the pair that answered last is kept.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "event/event.h"
+#include "prober/counters.h"
+#include "prober/in_flight.h"
+#include "prober/options.h"
+#include "prober/pacer.h"
+#include "prober/probe.h"
+#include "prober/round.h"
+#include "prober/target.h"
+
+namespace isochrone::prober {
+
+// Without an RTT the probe was lost.
+struct Observation {
+  Prefix prefix;
+  Method method = Method::icmp;
+  std::optional<Nanos> rtt;
+  Instant sent{};
+  std::uint32_t round = 0;
+};
+
+class Campaign {
+ public:
+  using Report = std::function<void(const Observation&)>;
+
+  Campaign(const Options& options, std::uint64_t seed, Counters& counters, Report report);
+
+  // New targets, rates and lists; what is in flight goes on.
+  void configure(const Options& options);
+  // A target event. `age` is how long ago it was said, as far as that is known.
+  void demand(const event::Target& target, Nanos age, Monotonic now);
+
+  // The next probe, if one may leave now: the caller fills in the send time, sends, and says
+  // cancelled() when that failed. `wall` goes into it as the send time until a better one is known.
+  Probe* next(Monotonic now, Instant wall);
+  void cancelled(const Probe& probe, bool is_unreachable);
+
+  void arrived(const Arrival& arrival, Monotonic now, Instant wall);
+  // Counts what has timed out as lost.
+  void expire(Monotonic now);
+  // When next() or expire() has something to do; never in the past of the pacer.
+  Monotonic wake();
+
+  InFlight& in_flight() { return in_flight_; }
+  std::uint32_t round() const { return round_.number(); }
+
+ private:
+  void begin_round(Monotonic now);
+  void learn(Target& target);
+  Probe* launch(std::uint32_t slot, Monotonic now, Instant wall);
+  void answered(const Probe& probe, Nanos rtt);
+  void lost(const Probe& probe);
+  void landed(Target& target, std::uint32_t slot);
+  void count_targets();
+  Nanos rtt_of(const Probe& probe, const Arrival& arrival, Monotonic now, Instant wall);
+
+  Options options_;
+  OptOut opt_out_;
+  Counters& counters_;
+  Report report_;
+  Random random_;
+  TargetSet targets_;
+  Pacer pacer_;
+  Round round_;
+  InFlight in_flight_;
+  bool stretch_said_ = false;
+};
+
+}  // namespace isochrone::prober

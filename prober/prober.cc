@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "prober/prober.h"
+
+#include <fmt/format.h>
+
+#include <future>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "base/log.h"
+#include "base/mailbox.h"
+#include "base/random.h"
+#include "base/worker.h"
+#include "event/client.h"
+#include "prober/check.h"
+#include "prober/engine.h"
+
+namespace isochrone::prober {
+namespace {
+
+using event::Follower;
+
+constexpr std::pair<Method, std::string_view> kMethods[] = {{Method::icmp, "icmp"},
+                                                            {Method::tcp, "tcp"}};
+
+Micros rounded(Nanos rtt) { return std::chrono::round<Micros>(rtt); }
+
+std::uint64_t unix_micros_now() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<Micros>(now).count());
+}
+
+}  // namespace
+
+struct Prober::Impl {
+  // What the loop's thread lends to others while it runs.
+  struct Doors {
+    Mailbox<Options>* reloads = nullptr;
+    Mailbox<Follower::Batch>* targets = nullptr;
+  };
+
+  Options options;  // of the controlling thread
+  std::uint64_t epoch = unix_micros_now();
+  Counters counters;
+  std::optional<event::Poster> poster;
+  Doors doors;
+  std::optional<Worker> worker;
+  std::optional<Follower> follower;
+
+  void run(Loop& loop, Wire wire, std::promise<Doors>& opened);
+  void report(const Observation& seen);
+  void post_heartbeat(Instant now);
+};
+
+void Prober::Impl::report(const Observation& seen) {
+  event::Measurement measurement{options.site, seen.prefix, seen.method, std::nullopt};
+  if (seen.rtt) measurement.rtt = rounded(*seen.rtt);
+  poster->post(std::move(measurement), seen.sent,
+               fmt::format("{}-{}-{}", options.site, epoch, seen.round));
+}
+
+void Prober::Impl::post_heartbeat(Instant now) {
+  poster->post(
+      event::Health{options.site, event::HealthStatus::up, event::HealthOrigin::prober, ""}, now);
+}
+
+void Prober::Impl::run(Loop& loop, Wire wire, std::promise<Doors>& opened) {
+  Engine engine(loop, std::move(wire), options, random_u64(), counters,
+                [this](const Observation& seen) { report(seen); });
+  Timer heartbeat(loop, [&] { post_heartbeat(loop.wall()); });
+  heartbeat.start(Millis(0), options.heartbeat);
+  Mailbox<Options> reloads(loop, [&](std::vector<Options> waiting) {
+    engine.configure(waiting.back());
+    heartbeat.start(Millis(0), waiting.back().heartbeat);
+  });
+  // What the log holds from before is as old as it says; what comes once we are abreast is new,
+  // whatever the collector's clock says.
+  bool is_abreast = false;
+  Mailbox<Follower::Batch> targets(loop, [&](std::vector<Follower::Batch> batches) {
+    for (const Follower::Batch& batch : batches) {
+      for (const event::StoredEvent& stored : batch.events) {
+        const auto* target = std::get_if<event::Target>(&stored.event.payload);
+        if (target == nullptr) continue;
+        engine.demand(*target, is_abreast ? Nanos(0) : loop.wall() - stored.event.time);
+      }
+      is_abreast = is_abreast || batch.caught_up;
+    }
+  });
+  opened.set_value({&reloads, &targets});
+  loop.run();
+}
+
+Prober::Prober() : impl_(std::make_unique<Impl>()) {}
+
+Prober::~Prober() {
+  impl_->follower.reset();  // nobody posts into the loop any more
+  impl_->worker.reset();
+  impl_->poster.reset();  // delivers what is known, for at most a second
+}
+
+Result<std::unique_ptr<Prober>> Prober::start(const Options& options) {
+  if (auto valid = check_options(options); !valid) return tl::unexpected(valid.error());
+  auto wire = Wire::open(options);
+  if (!wire) return tl::unexpected(wire.error().within("prober"));
+
+  std::unique_ptr<Prober> prober(new Prober());
+  Impl& impl = *prober->impl_;
+  impl.options = options;
+  impl.poster.emplace(options.collector_url, "prober-" + options.site, impl.epoch);
+  std::promise<Impl::Doors> opened;
+  auto doors = opened.get_future();
+  // std::function must be copyable, so the thread gets its sockets by reference; it has taken them
+  // before the future is ready.
+  impl.worker.emplace("prober", std::nullopt, [&impl, &wire, &opened](Loop& loop) {
+    impl.run(loop, std::move(*wire), opened);
+  });
+  impl.doors = doors.get();
+  impl.follower.emplace(
+      options.collector_url, event::Channel::target, "", 0,
+      [&impl](Follower::Batch batch) { impl.doors.targets->post(std::move(batch)); });
+  log_info(fmt::format("prober started site={} targets={} rate-pps={}", options.site,
+                       options.targets.size(), options.rate_pps));
+  return prober;
+}
+
+Result<void> Prober::reload(const Options& options) {
+  if (auto allowed = check_reload(impl_->options, options); !allowed) return allowed;
+  // The loop reads the site only, which does not change.
+  impl_->doors.reloads->post(options);
+  return {};
+}
+
+void Prober::measure(Metrics& metrics) const {
+  const Counters& all = impl_->counters;
+  const auto count = [](const Counter& counter) { return static_cast<double>(counter.value()); };
+  for (const auto& [method, name] : kMethods) {
+    const MethodCounters& of = all.of(method);
+    const auto add = [&](std::string_view metric, std::string_view help, const Counter& counter) {
+      metrics.counter(metric, help, count(counter), {{"method", name}});
+    };
+    add("isochrone_prober_probes_sent_total", "Probes sent.", of.sent);
+    add("isochrone_prober_probes_answered_total", "Probes answered in time.", of.answered);
+    add("isochrone_prober_probes_lost_total", "Probes not answered in time.", of.lost);
+    add("isochrone_prober_answers_late_total", "Answers after the timeout.", of.late);
+    add("isochrone_prober_answers_duplicate_total", "Further answers to one probe.", of.duplicate);
+    add("isochrone_prober_answers_forged_total", "Answers to no probe of ours.", of.forged);
+  }
+  const auto add = [&](std::string_view metric, std::string_view help, const Counter& counter) {
+    metrics.counter(metric, help, count(counter));
+  };
+  add("isochrone_prober_send_errors_total", "Packets this host refused to send.", all.send_errors);
+  add("isochrone_prober_unreachable_total", "Probes without a route.", all.unreachable);
+  add("isochrone_prober_turns_skipped_total", "Turns while a probe was in flight.", all.skipped);
+  add("isochrone_prober_turns_stalled_total", "Turns put off: too many in flight.", all.stalled);
+  add("isochrone_prober_rounds_total", "Rounds begun.", all.rounds);
+  add("isochrone_prober_rounds_stretched_total", "Rounds longer than planned.",
+      all.rounds_stretched);
+  add("isochrone_prober_clock_steps_total", "RTTs saved from a clock step.", all.clock_steps);
+  add("isochrone_prober_targets_refused_total", "Targets never probed.", all.refused_targets);
+  const auto gauge = [](const std::atomic<std::size_t>& value) {
+    return static_cast<double>(value.load(std::memory_order_relaxed));
+  };
+  metrics.gauge("isochrone_prober_targets", "Targets probed.", gauge(all.configured),
+                {{"origin", "configuration"}});
+  metrics.gauge("isochrone_prober_targets", "Targets probed.", gauge(all.demanded),
+                {{"origin", "demand"}});
+  metrics.gauge("isochrone_prober_in_flight", "Probes on their way.", gauge(all.in_flight));
+}
+
+std::string Prober::status_json() const {
+  const Counters& all = impl_->counters;
+  nlohmann::json methods;
+  for (const auto& [method, name] : kMethods) {
+    const MethodCounters& of = all.of(method);
+    methods[std::string(name)] = {
+        {"sent", of.sent.value()},           {"answered", of.answered.value()},
+        {"lost", of.lost.value()},           {"late", of.late.value()},
+        {"duplicate", of.duplicate.value()}, {"forged", of.forged.value()}};
+  }
+  const auto posted = impl_->poster->stats();
+  const nlohmann::json status = {
+      {"site", impl_->options.site},
+      {"epoch", impl_->epoch},
+      {"round", all.rounds.value()},
+      {"rounds_stretched", all.rounds_stretched.value()},
+      {"targets", {{"configured", all.configured.load()}, {"demanded", all.demanded.load()}}},
+      {"targets_refused", all.refused_targets.value()},
+      {"in_flight", all.in_flight.load()},
+      {"send_errors", all.send_errors.value()},
+      {"unreachable", all.unreachable.value()},
+      {"methods", methods},
+      {"events",
+       {{"posted", posted.posted},
+        {"acknowledged", posted.acknowledged},
+        {"dropped", posted.dropped},
+        {"rejected", posted.rejected}}}};
+  return status.dump();
+}
+
+}  // namespace isochrone::prober

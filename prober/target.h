@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// TargetSet: the client networks to probe, and by which method and address each last answered.
+//
+// Threads:   a value of the prober's loop.
+// Cost:      add() O(log n); everything else O(1). About 250 bytes per target.
+// Limits:    `max_demanded` targets from the collector; beyond that the least weight goes out.
+//            Configured targets always stay.
+// Invariant: a slot keeps its target while it lives; a TargetRef of a former life finds nothing.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <set>
+#include <span>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "prober/opt_out.h"
+#include "prober/options.h"
+#include "prober/probe.h"
+
+namespace isochrone::prober {
+
+constexpr std::size_t kMaxDemanded = 200'000;
+// More representatives than this would take longer to try in turn than a demand lives.
+constexpr std::size_t kMaxAddresses = 8;
+
+struct Target {
+  Prefix prefix;
+  std::vector<Address> addresses;  // none refused by the opt-out list
+  bool is_configured = false;
+  Monotonic expires{};  // when not configured
+  std::uint32_t weight = 0;
+  std::uint32_t life = 0;  // odd while the slot is in use
+
+  // What has been learnt: indices into addresses and into Options::methods.
+  std::uint32_t address = 0;
+  std::uint32_t method = 0;
+  bool is_settled = false;  // this address answered by this method
+
+  // This round.
+  std::uint16_t sent = 0;
+  std::uint16_t answered = 0;
+  std::uint16_t lost = 0;
+  std::uint16_t owed = 0;  // turns that came while a probe was in flight
+  bool is_in_flight = false;
+};
+
+class TargetSet {
+ public:
+  explicit TargetSet(std::size_t max_demanded = kMaxDemanded) : max_demanded_(max_demanded) {}
+
+  enum class Added : std::uint8_t { added, renewed, refused };
+  struct Addition {
+    Added added = Added::refused;
+    std::uint32_t slot = 0;
+  };
+  // A target from the collector. Refused when no address may be probed or it weighs least of all.
+  Addition demand(const Prefix& prefix, std::span<const Address> addresses, std::uint32_t weight,
+                  Monotonic expires, const OptOut& opt_out);
+  // The configured targets, in place of the former ones; returns how many addresses were refused.
+  std::size_t configure(std::span<const TargetSource> sources, const OptOut& opt_out);
+  // Drops every address that may no longer be probed, and targets left without one.
+  void apply(const OptOut& opt_out);
+  // Drops demanded targets whose time is over.
+  void expire(Monotonic now);
+
+  Target& at(std::uint32_t slot) { return slots_[slot]; }
+  TargetRef ref(std::uint32_t slot) const { return {slot, slots_[slot].life}; }
+  Target* find(TargetRef ref);
+  bool is_live(std::uint32_t slot) const { return (slots_[slot].life & 1) != 0; }
+  std::vector<std::uint32_t> live() const;
+  std::size_t configured() const { return by_prefix_.size() - by_weight_.size(); }
+  std::size_t demanded() const { return by_weight_.size(); }
+
+ private:
+  std::uint32_t insert(const Prefix& prefix);
+  void erase(std::uint32_t slot);
+  void make_demanded(std::uint32_t slot, std::uint32_t weight);
+
+  const std::size_t max_demanded_;
+  std::vector<Target> slots_;
+  std::vector<std::uint32_t> free_;
+  std::unordered_map<Prefix, std::uint32_t> by_prefix_;
+  std::set<std::pair<std::uint32_t, std::uint32_t>> by_weight_;  // (weight, slot) of the demanded
+};
+
+}  // namespace isochrone::prober
