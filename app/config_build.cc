@@ -101,6 +101,7 @@ class Builder {
     options.rate_pps = number<std::uint32_t>(section, "rate");
     options.timeout = duration<Millis>(section, "timeout");
     options.heartbeat = duration<Millis>(section, "heartbeat");
+    options.contact = section.one<std::string>("contact").value_or("");
     options.allow_private = section.one<bool>("allow-private").value_or(false);
     read_prober_lists(section);
     if (section.is_present() && options.timeout >= options.round_interval) {

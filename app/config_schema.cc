@@ -89,6 +89,8 @@ constexpr std::array kKeys{
         "How often the prober says that its site is up."},
     Key{"prober.allow-private", boolean, kOne, kOptional, "", "", "false",
         "Whether private, loopback, link-local and test addresses may be probed."},
+    Key{"prober.contact", text, kOne, kOptional, "", "", "",
+        "Who to ask about these probes; every ICMP probe carries it, at most 80 characters."},
     Key{"prober.opt-out", prefix, kMany, kOptional, "", "", "",
         "Networks that are never probed, whoever asks."},
     Key{"prober.targets", section, kMany, kOptional, "", "", "",
@@ -133,6 +135,8 @@ std::string_view argument_of(const Key& key) {
   switch (key.type) {
     case section:
       return key.count == kMany ? "list of sections" : "section";
+    case text:
+      return "text";
     case name:
       return "name";
     case host_name:
@@ -164,9 +168,9 @@ std::string_view argument_of(const Key& key) {
 
 // "1..256 threads, default 1." after the sentence; empty when there is nothing to say.
 std::string limits_of(const Key& key) {
-  std::string text;
-  const auto append = [&text](const std::string& part) {
-    text += (text.empty() ? "" : ", ") + part;
+  std::string limits;
+  const auto append = [&limits](const std::string& part) {
+    limits += (limits.empty() ? "" : ", ") + part;
   };
   if (key.need == kRequired) append("Required");
   if (key.count == kMany && key.type != section) append("One or a list");
@@ -174,9 +178,21 @@ std::string limits_of(const Key& key) {
     append(fmt::format("{}{}{}", key.range, key.unit.empty() ? "" : " ", key.unit));
   }
   if (!key.fallback.empty()) append(fmt::format("default {}", key.fallback));
-  if (text.empty()) return text;
-  text.front() = text.front() == 'd' ? 'D' : text.front();
-  return text + ".";
+  if (limits.empty()) return limits;
+  limits.front() = limits.front() == 'd' ? 'D' : limits.front();
+  return limits + ".";
+}
+
+// Lines of a manual page stay below 80 characters; what follows a line end is the same to mdoc.
+std::string wrapped(std::string_view sentence) {
+  constexpr std::size_t kWidth = 78;
+  std::string lines;
+  while (sentence.size() > kWidth) {
+    const auto space = sentence.rfind(' ', kWidth);
+    lines.append(sentence.substr(0, space)).append("\n");
+    sentence.remove_prefix(space + 1);
+  }
+  return lines.append(sentence);
 }
 
 }  // namespace
@@ -197,17 +213,18 @@ const Key* find_key(std::string_view path) {
 }
 
 std::string keys_as_mdoc() {
-  std::string text = ".Bl -tag -width Ds\n";
+  std::string page = ".Bl -tag -width Ds\n";
   for (const Key& key : kKeys) {
     if (key.type == section && key.section().empty()) {
-      text += fmt::format(".El\n.Ss {}\n{}\n.Bl -tag -width Ds\n", key.path, key.sentence);
+      page += fmt::format(".El\n.Ss {}\n{}\n.Bl -tag -width Ds\n", key.path, wrapped(key.sentence));
       continue;
     }
-    text += fmt::format(".It Cm {} : Ar {}\n{}\n", key.path, argument_of(key), key.sentence);
-    if (const std::string limits = limits_of(key); !limits.empty()) text += limits + "\n";
+    page +=
+        fmt::format(".It Cm {} : Ar {}\n{}\n", key.path, argument_of(key), wrapped(key.sentence));
+    if (const std::string limits = limits_of(key); !limits.empty()) page += limits + "\n";
   }
   // The first section closes a list that holds nothing yet.
-  return text.substr(text.find(".Ss")) + ".El\n";
+  return page.substr(page.find(".Ss")) + ".El\n";
 }
 
 }  // namespace isochrone::app

@@ -20,6 +20,7 @@ namespace isochrone::app {
 
 enum class KeyType {
   section,    // a mapping of keys
+  text,       // printable ASCII, at most 80
   name,       // of a node or site: what may stand in a metric label
   host_name,  // lower case, no trailing dot
   file,       // has to exist

@@ -41,6 +41,12 @@ Parsed in_range(const Key& key, std::string_view text, std::optional<T> value, P
   return ConfigValue(*value);
 }
 
+// 80: a probe's payload has room for it in the smallest packet every link carries.
+bool is_printable(std::string_view text) {
+  return text.size() <= 80 &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; });
+}
+
 bool is_name(std::string_view text) {
   // Names stand in metric labels, event sources and file names.
   const auto is_allowed = [](char c) {
@@ -134,6 +140,9 @@ Result<ConfigValue> parse_value(const Key& key, std::string_view text) {
   switch (key.type) {
     case KeyType::section:
       return wrong(text, "is not a section; write keys below it, indented");
+    case KeyType::text:
+      if (is_printable(text)) return ConfigValue(std::string(text));
+      return wrong(text, "is not plain text; write at most 80 printable ASCII characters");
     case KeyType::name:
       if (is_name(text)) return ConfigValue(std::string(text));
       return wrong(text,

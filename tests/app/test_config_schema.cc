@@ -1,19 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
-#include <fstream>
-#include <iterator>
 #include <set>
 
 #include "app/config_schema.h"
 
 namespace isochrone::app {
 namespace {
-
-std::string read(const std::string& file) {
-  std::ifstream stream(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(stream), {}};
-}
 
 TEST(ConfigSchema, NamesEachKeyOnceBelowASection) {
   std::set<std::string_view> paths;
@@ -55,12 +48,6 @@ TEST(ConfigSchema, HostNamesAreFoldedAndBounded) {
   EXPECT_FALSE(parse_value(key, "www..example.com").has_value());
   EXPECT_FALSE(parse_value(key, std::string(64, 'a') + ".example.com").has_value());
   EXPECT_FALSE(parse_value(key, "").has_value());
-}
-
-TEST(ConfigSchema, TheManualPageHasEveryKey) {
-  const std::string page = read(ISOCHRONE_SOURCE_DIR "/docs/man/isochrone.conf.5");
-  EXPECT_NE(page.find(keys_as_mdoc()), std::string::npos)
-      << "put the output of `isochrone check --explain-keys` into docs/man/isochrone.conf.5";
 }
 
 }  // namespace

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/api.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "app/config.h"
+
+namespace isochrone::app {
+namespace {
+
+constexpr Millis kTimeout{10'000};  // a table of a million prefixes takes the collector seconds
+constexpr std::string_view kDefaultUrl = "http://127.0.0.1:8053";
+
+// {"error": "...", "hint": "..."} as one line; whatever else the body is, shortened.
+std::string reason_in(const std::string& body) {
+  const auto json = nlohmann::json::parse(body, nullptr, false);
+  if (json.is_object() && json.contains("error") && json["error"].is_string()) {
+    std::string reason = json["error"];
+    if (json.contains("hint") && json["hint"].is_string()) {
+      reason += "; " + json["hint"].get<std::string>();
+    }
+    return reason;
+  }
+  return body.substr(0, 200);
+}
+
+}  // namespace
+
+std::string url_of(const Endpoint& listen) {
+  const bool is_wildcard = listen.address.high() == 0 && listen.address.low() == 0;
+  const std::string any =
+      is_wildcard ? (listen.address.is_v4() ? "127.0.0.1" : "::1") : listen.address.to_string();
+  return fmt::format(fmt::runtime(listen.address.is_v4() ? "http://{}:{}" : "http://[{}]:{}"), any,
+                     listen.port);
+}
+
+Result<std::string> collector_address(const ApiArguments& arguments) {
+  if (!arguments.collector.empty()) return arguments.collector;
+  if (arguments.config.empty()) return std::string(kDefaultUrl);
+  const auto config = load_config(arguments.config);
+  if (!config) return tl::unexpected(config.error().front());
+  if (config->node.has_collector && config->collector.listen.port != 0) {
+    return url_of(config->collector.listen);
+  }
+  if (!config->collector_url.empty()) return config->collector_url;
+  return fail(Errc::not_found,
+              fmt::format("{}: no address of a collector in it; add collector.url, or "
+                          "say --collector URL",
+                          arguments.config.string()));
+}
+
+Result<Api> Api::open(const ApiArguments& arguments) {
+  auto url = collector_address(arguments);
+  if (!url) return tl::unexpected(url.error());
+  while (url->ends_with('/')) url->pop_back();
+  return Api(std::move(*url));
+}
+
+Result<std::string> Api::get(std::string_view path_and_query) {
+  return body_of(client_.get(path_and_query, kTimeout));
+}
+
+Result<std::string> Api::post_events(std::string_view channel, std::string_view ndjson) {
+  return body_of(client_.post(fmt::format("/v1/channels/{}/events", channel),
+                              "application/x-ndjson", ndjson, kTimeout));
+}
+
+Result<std::string> Api::body_of(Result<HttpReply> reply) const {
+  if (!reply) {
+    return fail(reply.error().code(),
+                fmt::format("no answer from the collector: {}; is it running? say where it is with "
+                            "--collector URL or --config FILE",
+                            reply.error().text()));
+  }
+  if (reply->status == 200) return std::move(reply->body);
+  return fail(Errc::invalid,
+              fmt::format("{} says {}: {}", url_, reply->status, reason_in(reply->body)));
+}
+
+int complain(const Error& error) {
+  fmt::print(stderr, "isochrone: {}\n", error.text());
+  return 1;
+}
+
+}  // namespace isochrone::app

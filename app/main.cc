@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The command line: which command, with which arguments.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "app/commands.h"
+#include "app/lab.h"
+
+namespace isochrone::app {
+namespace {
+
+constexpr auto kExamples = R"(
+Examples:
+  isochrone check --config /etc/isochrone/isochrone.yaml
+  isochrone run --config /etc/isochrone/isochrone.yaml
+  isochrone route 198.51.100.7 --service www.example.com
+  isochrone show sites
+  isochrone ingest measurements.ndjson
+
+See isochrone(1), and isochrone.conf(5) for the configuration.)";
+
+const std::vector<std::string> kShown{"status", "sites",   "services", "table",
+                                      "paths",  "targets", "tasks",    "channels"};
+
+void add_config(CLI::App& command, std::filesystem::path& config) {
+  command.add_option("-c,--config", config, "Configuration of the node")
+      ->default_val("/etc/isochrone/isochrone.yaml")
+      ->type_name("FILE");
+}
+
+void add_api(CLI::App& command, ApiArguments& api) {
+  auto* url = command.add_option("--collector", api.collector, "The collector's HTTP API")
+                  ->type_name("URL");
+  command.add_option("-c,--config", api.config, "Configuration that says where the collector is")
+      ->type_name("FILE")
+      ->excludes(url);
+}
+
+struct Arguments {
+  RunArguments run;
+  CheckArguments check;
+  RouteArguments route;
+  ShowArguments show;
+  IngestArguments ingest;
+};
+
+void describe_local(CLI::App& app, Arguments& arguments) {
+  auto* run = app.add_subcommand("run", "Run the roles of a node");
+  run->footer("SIGHUP reloads the configuration and the zones; SIGTERM ends.");
+  add_config(*run, arguments.run.config);
+  auto* check = app.add_subcommand("check", "Say all that is wrong with a configuration");
+  check->footer("Errors are FILE:LINE:COLUMN: what; what to do. Nothing is opened or changed.");
+  add_config(*check, arguments.check.config);
+  check->add_flag("--explain-keys", arguments.check.explain_keys,
+                  "Print every key with its range and default, as mdoc");
+  app.add_subcommand("lab", "Run the Internet in a box; see `isochrone lab --help`");
+}
+
+void describe_remote(CLI::App& app, Arguments& arguments) {
+  auto* route = app.add_subcommand("route", "Explain the answer that a client gets");
+  route->footer("Example: isochrone route 198.51.100.0/24 --service www.example.com --json");
+  route->add_option("address", arguments.route.address, "Client, or its network")
+      ->required()
+      ->type_name("ADDRESS[/LENGTH]");
+  route->add_option("--service", arguments.route.service, "Host name; every service when absent")
+      ->type_name("NAME");
+  route->add_flag("--json", arguments.route.json, "Print the collector's JSON");
+  add_api(*route, arguments.route.api);
+  auto* show = app.add_subcommand("show", "Show what the collector knows");
+  show->add_option("what", arguments.show.what, "What to show")
+      ->required()
+      ->check(CLI::IsMember(kShown))
+      ->type_name("WHAT");
+  show->add_flag("--json", arguments.show.json, "Print the collector's JSON");
+  add_api(*show, arguments.show.api);
+  auto* ingest = app.add_subcommand("ingest", "Post measurement events, one JSON object per line");
+  ingest->footer(
+      "Lines without an id get one that stays the same when the file is ingested again.\n"
+      "Example line: {\"time\":\"2024-05-01T12:00:00Z\",\"site\":\"fra\",\"prefix\":"
+      "\"198.51.100.0/24\",\"method\":\"icmp\",\"rtt_us\":20123}");
+  ingest->add_option("file", arguments.ingest.file, "NDJSON, \"-\" for standard input")
+      ->required()
+      ->type_name("FILE");
+  add_api(*ingest, arguments.ingest.api);
+}
+
+int dispatch(const CLI::App& app, const Arguments& arguments) {
+  if (app.got_subcommand("run")) return run_command(arguments.run);
+  if (app.got_subcommand("check")) return check_command(arguments.check);
+  if (app.got_subcommand("route")) return route_command(arguments.route);
+  if (app.got_subcommand("show")) return show_command(arguments.show);
+  return ingest_command(arguments.ingest);
+}
+
+}  // namespace
+}  // namespace isochrone::app
+
+int main(int argc, char** argv) {
+  using namespace isochrone::app;
+  // The laboratory has commands of its own and parses them itself.
+  if (argc > 1 && std::string(argv[1]) == "lab") return run_lab({argv + 2, argv + argc});
+  CLI::App app("Authoritative DNS that sends each user to the server measured to be nearest.",
+               "isochrone");
+  app.footer(kExamples);
+  app.set_version_flag("--version", "isochrone " ISOCHRONE_VERSION);
+  app.require_subcommand(1);
+  Arguments arguments;
+  describe_local(app, arguments);
+  describe_remote(app, arguments);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    // Help and version are errors to CLI11, with status 0; every other one is wrong usage.
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  return dispatch(app, arguments);
+}
