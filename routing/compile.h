@@ -3,15 +3,17 @@
 // compile_table: performance state in, routing table out.
 //
 // All fallbacks are layered here, none is looked up by a query: measured prefix over covering
-// measured prefix over geography over the service's own order, in one longest-prefix-match table per
-// distinct set of sites and policy.
+// measured prefix over geography over the service's own order, in one longest-prefix-match table
+// per distinct set of sites and policy.
 //
 // Threads:  pure; the table is immutable and shared by readers.
-// Cost:     O(prefixes log prefixes) per group of services that rank alike.
+// Cost:     per group of services that rank alike, a sort of the measured prefixes and one walk over
+//           them and the geographic networks (bench_compile has figures).
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "routing/geo.h"
@@ -31,6 +33,7 @@ class RoutingTable {
   std::span<const SiteId> ranking(RankingId id) const noexcept { return rankings_.get(id); }
   const RankingSet& rankings() const noexcept { return rankings_; }
   std::uint64_t generation() const noexcept { return generation_; }
+  // Prefixes that any site ever had an answer from.
   std::size_t measured_prefixes() const noexcept { return measured_prefixes_; }
   std::size_t memory_bytes() const noexcept;
 
@@ -44,7 +47,7 @@ class RoutingTable {
   std::size_t measured_prefixes_ = 0;
 };
 
-// `geo` may be null: then what is not measured follows the service's order.
+// `geo` may be null: then what is not measured follows the service's order. Each service has sites.
 std::shared_ptr<const RoutingTable> compile_table(const Topology& topology,
                                                   const PerformanceState& state,
                                                   const GeoPrior* geo, std::uint64_t generation);

@@ -2,8 +2,8 @@
 //
 // Decision: the answer for one client of one service, and everything it rests on.
 //
-// A value: answers, `route`, the looking glass, metrics and tests use this one. The query path fills
-// only Choice; explain() adds the rest from the state the table was compiled from.
+// A value: answers, `route`, the looking glass, metrics and tests use this one. The query path
+// fills only Choice; explain() adds the rest from the state the table was compiled from.
 #pragma once
 
 #include <cstdint>
@@ -50,7 +50,7 @@ struct Decision {
   Choice choice;
   Seconds ttl{0};
   Reason reason = Reason::default_order;
-  std::optional<Prefix> basis;  // the measured or geographic prefix it rests on
+  std::optional<Prefix> basis;        // the measured or geographic prefix it rests on
   std::vector<Candidate> candidates;  // in ranking order
   std::uint64_t generation = 0;
 };

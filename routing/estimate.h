@@ -4,6 +4,7 @@
 //
 // Units:  Micros for times, permille for loss; `at` is the end of the last window that counted.
 // Size:   at most 64 bytes (asserted): memory grows with paths, not with samples.
+// Exact:  integers only, so every machine reduces the same windows to the same bytes.
 #pragma once
 
 #include <cstdint>
@@ -21,9 +22,9 @@ struct Estimate {
   Micros p90{0};
   Micros jitter{0};  // mean absolute deviation from the median
   Instant at{};
-  std::uint32_t samples = 0;  // answers in the windows that count
+  std::uint32_t samples = 0;  // answers in the windows that count; 0: never answered
   std::uint16_t loss_permille = 0;
-  Method method = Method::icmp;  // of the last window
+  Method method = Method::icmp;  // of the last window with answers
 
   friend bool operator==(const Estimate&, const Estimate&) = default;
 };
@@ -41,9 +42,20 @@ struct WindowSummary {
   Method method = Method::icmp;
 };
 
+// The past weighs at most as much as so many answers: a minute at one a second. More would follow a
+// slow drift too late, fewer would leave the median of a path with 1 ms of jitter 0.3 ms wrong.
+constexpr std::uint32_t kMemoryAnswers = 64;
+// Loss is rarer than answers, so telling 1 % from 5 % takes a longer memory.
+constexpr std::uint32_t kMemoryProbes = 256;
+
 // The estimate after one more window, in order of `end`. Pure: same inputs, same bytes. A window
-// without answers moves only loss and age. A median that left the noise replaces the past at once
-// (a path that changed must not be averaged with what it was); otherwise the past decays by half.
+// without answers moves only loss and `at`. A median that left the noise replaces the past at once (a
+// path that changed must not be averaged with what it was), and so does a loss that chance does not
+// explain; otherwise windows are averaged by their answers, the past bounded by the memory above.
 Estimate fold_window(const Estimate& before, const WindowSummary& window);
+
+// How far the median of so many samples strays by chance (one standard deviation). What few samples
+// say of their own jitter is mixed with what paths are like in general, so one sample is not sure.
+Micros standard_error(Micros median, Micros jitter, std::uint32_t samples);
 
 }  // namespace isochrone::routing

@@ -3,8 +3,8 @@
 // Policy: from estimates to an order of sites, and when an order may change.
 //
 // Pure functions: state in, order out. The collector alone decides preferences (decide_preferences)
-// and sends them in `state` events; every compiler derives rankings from them (rank_sites), so that a
-// collector and any number of DNS nodes agree on every answer.
+// and sends them in `state` events; every compiler derives rankings from them (rank_sites), so that
+// a collector and any number of DNS nodes agree on every answer.
 #pragma once
 
 #include <vector>
@@ -15,19 +15,30 @@
 
 namespace isochrone::routing {
 
-// Expected time to be served over this path, lower is better: the median, worsened by loss (each
-// lost packet costs a retransmission timeout, RFC 6298: at least 1 s initially).
+// Expected time to be served over this path, lower is better: the median, worsened by the loss that
+// chance does not explain (each lost packet costs a retransmission timeout, RFC 6298: initially
+// 1 s). A path that never answered is worse than any other.
 Micros score(const Estimate& estimate);
 
-// Re-decides the preferred site of each service for one prefix. The incumbent stays unless it has no
-// estimate or is down, or the best beats it by more than the service's min_gain AND min_gain_share
-// AND both paths' noise. Sites outside `up` are not chosen while any site of the service is up.
-// Returns whether a preference changed.
+// Whether any site of the service ever answered from this prefix: only then does the prefix speak
+// in the service's table.
+bool is_measured(const Service& service, const PrefixState& prefix);
+
+// Re-decides the preferred site of each service for one prefix. The incumbent stays unless it has
+// no answers or is down, or the best beats it by more than the service's min_gain and
+// min_gain_share, whichever is larger, and the noise of both medians on top. Sites outside `up` are
+// not chosen while any site of the service is up. Returns whether a preference changed.
 bool decide_preferences(PrefixState& prefix, const Topology& topology, SiteMask up);
 
-// The sites of a service in order for a prefix: preferred first, then measured ones by score, then
-// the others as `fallback` orders them. A permutation of the service's sites, never empty.
+// The sites of a service in order for a prefix: preferred first, then those that answered by score,
+// then those not measured as `fallback` orders them, then those that were measured in vain.
+// `fallback` is a permutation of the service's sites, and so is the result; ties keep its order.
 std::vector<SiteId> rank_sites(const Service& service, ServiceId id, const PrefixState& prefix,
                                const std::vector<SiteId>& fallback);
+
+// The service's sites from the nearest on the map; those without a location follow in the service's
+// order. What geography alone would answer.
+std::vector<SiteId> by_distance(const Service& service, const Topology& topology,
+                                const Location& from);
 
 }  // namespace isochrone::routing

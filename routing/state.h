@@ -4,7 +4,8 @@
 //
 // Threads:    a value of the thread that reduces it; compile_table() reads it there.
 // Cost:       apply() O(1) expected; memory about 100 bytes per path.
-// Invariant:  a PrefixState's paths are sorted by site and unique, preferences by service.
+// Invariant:  a PrefixState's paths are sorted by site and unique, preferences by service: fill them
+//             through set() and prefer(), which keep it so.
 #pragma once
 
 #include <cstddef>
@@ -39,10 +40,12 @@ struct PrefixState {
   std::vector<PathState> paths;
   std::vector<Preference> preferences;
 
+  // Valid until the next change; null when there is none.
   const Estimate* find(SiteId site) const;
   void set(SiteId site, const Estimate& estimate);
   const SiteId* preferred(ServiceId service) const;
   void prefer(ServiceId service, SiteId site);
+  bool forget_preference(ServiceId service);  // false when there was none
 };
 
 class PerformanceState {

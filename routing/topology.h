@@ -3,8 +3,8 @@
 // Topology: the sites that can serve and the services they serve, as configured.
 //
 // Threads:    immutable once built.
-// Invariant:  every SiteId in a service indexes sites; names are unique; at most kMaxSites sites, so
-//             that the up sites fit one SiteMask word.
+// Invariant:  every SiteId in a service indexes sites; names are unique; at most kMaxSites sites,
+//             so that the up sites fit one SiteMask word.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,7 @@ namespace isochrone::routing {
 using SiteId = Strong<struct SiteTag, std::uint16_t>;
 using ServiceId = Strong<struct ServiceTag, std::uint16_t>;
 
-// One machine word: a mask test on the query path is one AND. CDNs of more PoPs split by service.
+// One machine word: a mask test on the query path is one AND.
 constexpr std::size_t kMaxSites = 64;
 
 // Degrees, north and east positive.
@@ -44,8 +44,8 @@ struct Service {
   std::string name;           // the routed host name, lower case, no trailing dot
   std::vector<SiteId> sites;  // also the order of last resort
   Seconds ttl{30};
-  // A change of the best site needs a gain larger than both (hysteresis). Half a millisecond and three
-  // per cent lie under what a user can notice and over what a quiet path's median wanders.
+  // A change of the best site needs a gain larger than both (hysteresis). Half a millisecond and
+  // three per cent lie under what a user can notice and over what a quiet path's median wanders.
   double min_gain_share = 0.03;
   Micros min_gain{500};
 };

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Layering state and geography into rows, one prefix table per group of services that rank alike.
+#include "routing/compile.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <tuple>
+#include <utility>
+
+#include "routing/policy.h"
+
+namespace isochrone::routing {
+namespace {
+
+bool has_answers(const PrefixState& prefix) {
+  return std::any_of(prefix.paths.begin(), prefix.paths.end(),
+                     [](const PathState& path) { return path.estimate.samples > 0; });
+}
+
+std::vector<const PrefixState*> measured_in_order(const PerformanceState& state) {
+  std::vector<const PrefixState*> measured;
+  for (const auto& [prefix, known] : state.prefixes()) {
+    if (has_answers(known)) measured.push_back(&known);
+  }
+  std::sort(measured.begin(), measured.end(),
+            [](const PrefixState* a, const PrefixState* b) { return a->prefix < b->prefix; });
+  return measured;
+}
+
+// Lays out the rows of one group, in prefix order.
+class Group {
+ public:
+  Group(const Topology& topology, ServiceId id, const GeoPrior* geo, RankingSet& rankings)
+      : topology_(topology),
+        id_(id),
+        service_(topology.services[id.index()]),
+        geo_(geo),
+        rankings_(rankings),
+        default_order_(rankings.intern(service_.sites, RankingId(0))) {
+    if (geo_ == nullptr) return;
+    by_location_.resize(geo_->locations().size());
+    networks_ = geo_->networks();
+  }
+
+  PrefixTable compile(std::span<const PrefixState* const> measured) {
+    rows_.reserve(measured.size() + networks_.size());
+    for (const PrefixState* known : measured) {
+      if (!is_measured(service_, *known)) continue;
+      while (!networks_.empty() && networks_.front().prefix < known->prefix) lay_network();
+      lay_measured(*known);
+    }
+    while (!networks_.empty()) lay_network();
+    return PrefixTable::build(std::move(rows_), default_order_);
+  }
+
+ private:
+  // A measurement of the whole speaks before a map of the part.
+  void lay_network() {
+    const GeoPrior::Network& network = networks_.front();
+    networks_ = networks_.subspan(1);
+    if (measured_around(network.prefix) != nullptr) return;
+    rows_.push_back({network.prefix, order_at(network)});
+  }
+
+  void lay_measured(const PrefixState& known) {
+    const std::span<const SiteId> next_best = rankings_.get(order_around(known.prefix));
+    const std::vector<SiteId> fallback(next_best.begin(), next_best.end());
+    const auto sites = rank_sites(service_, id_, known, fallback);
+    const PrefixRow row{known.prefix, rankings_.intern(sites, default_order_)};
+    rows_.push_back(row);
+    open_.push_back(row);
+  }
+
+  // What would speak for the prefix if it were not measured.
+  RankingId order_around(const Prefix& prefix) {
+    if (const PrefixRow* covering = measured_around(prefix)) return covering->ranking;
+    const GeoPrior::Network* network = geo_ != nullptr ? geo_->find(prefix.address()) : nullptr;
+    return network != nullptr ? order_at(*network) : default_order_;
+  }
+
+  const PrefixRow* measured_around(const Prefix& prefix) {
+    while (!open_.empty() && !open_.back().prefix.contains(prefix)) open_.pop_back();
+    return open_.empty() ? nullptr : &open_.back();
+  }
+
+  RankingId order_at(const GeoPrior::Network& network) {
+    auto& known = by_location_[network.location];
+    if (!known) {
+      const auto sites = by_distance(service_, topology_, geo_->location(network));
+      known = rankings_.intern(sites, default_order_);
+    }
+    return *known;
+  }
+
+  const Topology& topology_;
+  ServiceId id_;
+  const Service& service_;
+  const GeoPrior* geo_;
+  RankingSet& rankings_;
+  RankingId default_order_;
+  std::span<const GeoPrior::Network> networks_;        // not yet laid out
+  std::vector<std::optional<RankingId>> by_location_;  // filled as locations are met
+  std::vector<PrefixRow> open_;                        // measured rows around the current place
+  std::vector<PrefixRow> rows_;
+};
+
+}  // namespace
+
+std::size_t RoutingTable::memory_bytes() const noexcept {
+  std::size_t bytes = sizeof(*this) + table_of_.capacity() * sizeof(std::uint32_t);
+  for (const PrefixTable& table : tables_) bytes += table.memory_bytes();
+  return bytes + rankings_.memory_bytes();
+}
+
+std::shared_ptr<const RoutingTable> compile_table(const Topology& topology,
+                                                  const PerformanceState& state,
+                                                  const GeoPrior* geo, std::uint64_t generation) {
+  auto table = std::make_shared<RoutingTable>();
+  const auto measured = measured_in_order(state);
+  // The orders of last resort come first: there is room for them, whatever the map makes of the rest.
+  for (const Service& service : topology.services) {
+    table->rankings_.intern(service.sites, RankingId(0));
+  }
+  // Of services that rank alike the first speaks for all: their preferences were decided by the same
+  // rule from the same estimates.
+  std::map<std::tuple<std::vector<SiteId>, Micros, double>, std::uint32_t> groups;
+  for (std::size_t i = 0; i < topology.services.size(); ++i) {
+    const Service& service = topology.services[i];
+    const auto next = static_cast<std::uint32_t>(table->tables_.size());
+    const auto [group, is_new] =
+        groups.try_emplace({service.sites, service.min_gain, service.min_gain_share}, next);
+    if (is_new) {
+      Group rows(topology, ServiceId(static_cast<std::uint16_t>(i)), geo, table->rankings_);
+      table->tables_.push_back(rows.compile(measured));
+    }
+    table->table_of_.push_back(group->second);
+  }
+  table->generation_ = generation;
+  table->measured_prefixes_ = measured.size();
+  return table;
+}
+
+}  // namespace isochrone::routing

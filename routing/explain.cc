@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Finding what a choice rests on.
+#include "routing/explain.h"
+
+#include <algorithm>
+
+#include "routing/policy.h"
+
+namespace isochrone::routing {
+namespace {
+
+// The longest prefix around a client that speaks for the service: the one compile_table() used.
+const PrefixState* basis_of(const PerformanceState& state, const Service& service,
+                            const Address& client) {
+  for (int length = client.width(); length >= 0; --length) {
+    const PrefixState* known = state.find(Prefix(client, length));
+    if (known != nullptr && is_measured(service, *known)) return known;
+  }
+  return nullptr;
+}
+
+// Whether a map can order the sites at all.
+bool has_locations(const Topology& topology, const Service& service) {
+  return std::any_of(service.sites.begin(), service.sites.end(), [&](SiteId site) {
+    return topology.sites[site.index()].location.has_value();
+  });
+}
+
+void set_reason(Decision& decision, const PrefixState* measured, const GeoPrior::Network* network) {
+  if (measured != nullptr) {
+    const bool is_own = measured->prefix.length() >= client_network(decision.client).length();
+    decision.reason = is_own ? Reason::measured : Reason::covering_prefix;
+    decision.basis = measured->prefix;
+  } else if (network != nullptr) {
+    decision.reason = Reason::geography;
+    decision.basis = network->prefix;
+  }
+}
+
+Candidate candidate_of(const Site& site, const Estimate* estimate, const Location* from) {
+  Candidate candidate;
+  if (estimate != nullptr) candidate.estimate = *estimate;
+  if (estimate != nullptr && estimate->samples > 0) candidate.score = score(*estimate);
+  if (site.location && from != nullptr) candidate.distance_km = distance_km(*site.location, *from);
+  return candidate;
+}
+
+}  // namespace
+
+Decision explain(const Topology& topology, const RoutingTable& table, const PerformanceState& state,
+                 const GeoPrior* geo, SiteMask up, ServiceId service, const Address& client) {
+  const Service& asked = topology.services[service.index()];
+  const PrefixState* measured = basis_of(state, asked, client);
+  const GeoPrior::Network* network = geo != nullptr ? geo->find(client) : nullptr;
+  const Location* from = network != nullptr ? &geo->location(*network) : nullptr;
+
+  Decision decision;
+  decision.client = client;
+  decision.service = service;
+  decision.choice = choose(table, service, client, up);
+  decision.ttl = asked.ttl;
+  decision.generation = table.generation();
+  set_reason(decision, measured, has_locations(topology, asked) ? network : nullptr);
+  for (const SiteId site : table.ranking(decision.choice.ranking)) {
+    const Estimate* estimate = measured != nullptr ? measured->find(site) : nullptr;
+    decision.candidates.push_back(candidate_of(topology.sites[site.index()], estimate, from));
+    decision.candidates.back().site = site;
+    decision.candidates.back().is_up = (up & site_bit(site)) != 0;
+  }
+  return decision;
+}
+
+}  // namespace isochrone::routing

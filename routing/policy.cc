@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Scores, preferences with hysteresis, and orders of sites.
+#include "routing/policy.h"
+
+#include <algorithm>
+#include <limits>
+#include <optional>
+#include <utility>
+
+#include "routing/estimate.h"
+#include "routing/integer_sqrt.h"
+
+namespace isochrone::routing {
+namespace {
+
+// What one lost packet costs a user: the initial retransmission timeout (RFC 6298 section 2.1).
+constexpr Micros kRetransmission{1'000'000};
+// A change of the answer on noise alone: three standard errors beyond min_gain is less than once in
+// 700 independent windows of two paths that are exactly equal.
+constexpr int kGainErrors = 3;
+
+bool has_answers(const Estimate* estimate) { return estimate != nullptr && estimate->samples > 0; }
+
+// Two standard deviations of a binomial below the seen loss: one lost probe of thirty is no loss.
+std::int64_t certain_loss_permille(const Estimate& estimate) {
+  const std::int64_t loss = estimate.loss_permille;
+  const std::int64_t answers = std::min(estimate.samples, kMemoryProbes);
+  return std::max<std::int64_t>(0, loss - 2 * integer_sqrt(loss * (1'000 - loss) / answers));
+}
+
+// Of the difference of two medians.
+Micros noise(const Estimate& a, const Estimate& b) {
+  const auto squared = [](const Estimate& estimate) {
+    // A running average over a memory of n answers is as sure as a plain one of 2 n.
+    const std::uint32_t answers = std::min(estimate.samples, 2 * kMemoryAnswers);
+    const auto error = standard_error(estimate.p50, estimate.jitter, answers).count();
+    return error * error;
+  };
+  return Micros(integer_sqrt(squared(a) + squared(b)));
+}
+
+// The best measured site of the service that is up; when none is up, all count as up.
+std::optional<SiteId> best_site(const Service& service, const PrefixState& prefix, SiteMask up) {
+  std::optional<SiteId> best;
+  for (const SiteId site : service.sites) {
+    const Estimate* estimate = prefix.find(site);
+    if ((up & site_bit(site)) == 0 || !has_answers(estimate)) continue;
+    if (!best || score(*estimate) < score(*prefix.find(*best))) best = site;
+  }
+  return best;
+}
+
+bool is_worth_moving(const Service& service, const Estimate& incumbent, const Estimate& best) {
+  const Micros from = score(incumbent);
+  const Micros share(
+      static_cast<Micros::rep>(service.min_gain_share * static_cast<double>(from.count())));
+  return from - score(best) >
+         std::max(service.min_gain, share) + kGainErrors * noise(incumbent, best);
+}
+
+SiteMask mask_of(const Service& service) {
+  SiteMask mask = 0;
+  for (const SiteId site : service.sites) mask |= site_bit(site);
+  return mask;
+}
+
+bool decide_preference(PrefixState& prefix, const Service& service, ServiceId id, SiteMask up) {
+  const SiteMask sites = mask_of(service);
+  const SiteMask candidates = (up & sites) != 0 ? up & sites : sites;
+  const std::optional<SiteId> best = best_site(service, prefix, candidates);
+  const SiteId* incumbent = prefix.preferred(id);
+  const bool is_sound = incumbent != nullptr && has_answers(prefix.find(*incumbent));
+  if (!best) {
+    // Nothing that is up was measured. A measured incumbent that is down may return.
+    return !is_sound && prefix.forget_preference(id);
+  }
+  if (incumbent != nullptr && *incumbent == *best) return false;
+  const bool can_stay = is_sound && (candidates & site_bit(*incumbent)) != 0;
+  if (can_stay && !is_worth_moving(service, *prefix.find(*incumbent), *prefix.find(*best))) {
+    return false;
+  }
+  prefix.prefer(id, *best);
+  return true;
+}
+
+}  // namespace
+
+Micros score(const Estimate& estimate) {
+  if (estimate.samples == 0) return Micros::max();
+  // A packet lost with probability p is lost p / (1 - p) times; at 1 that is capped, not infinite.
+  const std::int64_t loss = std::min<std::int64_t>(certain_loss_permille(estimate), 999);
+  return estimate.p50 + kRetransmission * loss / (1'000 - loss);
+}
+
+bool is_measured(const Service& service, const PrefixState& prefix) {
+  return std::any_of(service.sites.begin(), service.sites.end(),
+                     [&](SiteId site) { return has_answers(prefix.find(site)); });
+}
+
+bool decide_preferences(PrefixState& prefix, const Topology& topology, SiteMask up) {
+  bool changed = false;
+  for (std::size_t i = 0; i < topology.services.size(); ++i) {
+    const ServiceId id(static_cast<std::uint16_t>(i));
+    changed = decide_preference(prefix, topology.services[i], id, up) || changed;
+  }
+  return changed;
+}
+
+std::vector<SiteId> rank_sites(const Service& service, ServiceId id, const PrefixState& prefix,
+                               const std::vector<SiteId>& fallback) {
+  const SiteId* preferred = prefix.preferred(id);
+  // 0 preferred, 1 measured, 2 unknown, 3 measured and never heard of.
+  const auto tier = [&](SiteId site) {
+    if (preferred != nullptr && site == *preferred) return 0;
+    const Estimate* estimate = prefix.find(site);
+    if (estimate == nullptr) return 2;
+    return estimate->samples > 0 ? 1 : 3;
+  };
+  std::vector<SiteId> sites = fallback.empty() ? service.sites : fallback;
+  // Stable: what ties keeps the fallback's order.
+  std::stable_sort(sites.begin(), sites.end(), [&](SiteId a, SiteId b) {
+    const int tier_a = tier(a);
+    const int tier_b = tier(b);
+    if (tier_a != tier_b) return tier_a < tier_b;
+    return tier_a == 1 && score(*prefix.find(a)) < score(*prefix.find(b));
+  });
+  return sites;
+}
+
+std::vector<SiteId> by_distance(const Service& service, const Topology& topology,
+                                const Location& from) {
+  constexpr double kNowhere = std::numeric_limits<double>::infinity();
+  std::vector<std::pair<double, SiteId>> distances;
+  for (const SiteId site : service.sites) {
+    const auto& location = topology.sites[site.index()].location;
+    distances.emplace_back(location ? distance_km(*location, from) : kNowhere, site);
+  }
+  std::stable_sort(distances.begin(), distances.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<SiteId> sites;
+  for (const auto& [distance, site] : distances) sites.push_back(site);
+  return sites;
+}
+
+}  // namespace isochrone::routing

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Sorted small vectors of paths and preferences, and the map of prefixes around them.
+#include "routing/state.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace isochrone::routing {
+namespace {
+
+// The element with this key, or where it would be inserted.
+template <class Vector, class Key, class Field>
+auto place_of(Vector& sorted, Key key, Field field) {
+  return std::lower_bound(sorted.begin(), sorted.end(), key,
+                          [&](const auto& element, Key wanted) { return element.*field < wanted; });
+}
+
+}  // namespace
+
+const Estimate* PrefixState::find(SiteId site) const {
+  const auto at = place_of(paths, site, &PathState::site);
+  return at != paths.end() && at->site == site ? &at->estimate : nullptr;
+}
+
+void PrefixState::set(SiteId site, const Estimate& estimate) {
+  const auto at = place_of(paths, site, &PathState::site);
+  if (at != paths.end() && at->site == site) {
+    at->estimate = estimate;
+  } else {
+    paths.insert(at, {site, estimate});
+  }
+}
+
+const SiteId* PrefixState::preferred(ServiceId service) const {
+  const auto at = place_of(preferences, service, &Preference::service);
+  return at != preferences.end() && at->service == service ? &at->site : nullptr;
+}
+
+void PrefixState::prefer(ServiceId service, SiteId site) {
+  const auto at = place_of(preferences, service, &Preference::service);
+  if (at != preferences.end() && at->service == service) {
+    at->site = site;
+  } else {
+    preferences.insert(at, {service, site});
+  }
+}
+
+bool PrefixState::forget_preference(ServiceId service) {
+  const auto at = place_of(preferences, service, &Preference::service);
+  if (at == preferences.end() || at->service != service) return false;
+  preferences.erase(at);
+  return true;
+}
+
+bool PerformanceState::apply(PrefixState next) {
+  const auto [known, inserted] = prefixes_.try_emplace(next.prefix);
+  if (!inserted && next.version <= known->second.version) return false;
+  known->second = std::move(next);
+  return true;
+}
+
+bool PerformanceState::erase(const Prefix& prefix) { return prefixes_.erase(prefix) > 0; }
+
+const PrefixState* PerformanceState::find(const Prefix& prefix) const {
+  const auto known = prefixes_.find(prefix);
+  return known == prefixes_.end() ? nullptr : &known->second;
+}
+
+PrefixState& PerformanceState::at(const Prefix& prefix) {
+  const auto [known, inserted] = prefixes_.try_emplace(prefix);
+  if (inserted) known->second.prefix = prefix;
+  return known->second;
+}
+
+}  // namespace isochrone::routing
