@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Real packets between two network namespaces.
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <vector>
+
+#include "prober/engine.h"
+#include "prober/prober.h"
+#include "tests/prober/two_hosts.h"
+#include "tests/prober/vocabulary.h"
+
+namespace isochrone::prober {
+namespace {
+
+// Nothing below takes as long; a test that gets here has failed.
+constexpr Seconds kGiveUp{20};
+
+class Packets : public testing::Test {
+ protected:
+  void SetUp() override { ASSERT_EQ(TwoHosts::make().trouble(), ""); }
+
+  // Quick rounds: one target is probed 3 times within 300 ms.
+  Options options_for(std::string_view to, Method method) {
+    Options options;
+    options.site = "near";
+    options.collector_url = "http://127.0.0.1:1";
+    options.allow_private = true;
+    options.methods = {method};
+    options.round_interval = Millis(300);
+    options.timeout = Millis(200);
+    options.contact = "noc@example.net";
+    options.targets = {{Prefix(address(to), address(to).width()), address(to)}};
+    return options;
+  }
+
+  // Probes until `count` observations are there.
+  std::vector<Observation> observe(const Options& options, std::size_t count) {
+    std::vector<Observation> seen;
+    auto wire = Wire::open(options);
+    if (!wire) {
+      ADD_FAILURE() << wire.error().text();
+      return seen;
+    }
+    Loop loop;
+    Engine engine(loop, std::move(*wire), options, 1, counters, [&](const Observation& one) {
+      seen.push_back(one);
+      if (seen.size() >= count) loop.stop();
+    });
+    Timer give_up(loop, [&] { loop.stop(); });
+    give_up.start(kGiveUp);
+    loop.run();
+    EXPECT_GE(seen.size(), count);
+    return seen;
+  }
+
+  void expect_answers(const Options& options) {
+    for (const Observation& one : observe(options, 6)) {
+      ASSERT_TRUE(one.rtt.has_value());
+      EXPECT_GT(*one.rtt, Nanos(0));
+      EXPECT_LT(*one.rtt, options.timeout);
+    }
+    const MethodCounters& method = counters.of(options.methods[0]);
+    EXPECT_EQ(method.answered.value(), 6U);
+    EXPECT_EQ(method.forged.value(), 0U);
+    EXPECT_EQ(method.duplicate.value(), 0U);
+    EXPECT_EQ(counters.send_errors.value(), 0U);
+    EXPECT_EQ(counters.clock_steps.value(), 0U);
+  }
+
+  Counters counters;
+};
+
+TEST_F(Packets, PingOverIpv4) { expect_answers(options_for("10.99.0.2", Method::icmp)); }
+
+TEST_F(Packets, PingOverIpv6) { expect_answers(options_for("2001:db8:99::2", Method::icmp)); }
+
+TEST_F(Packets, PingOverLoopback) { expect_answers(options_for("127.0.0.1", Method::icmp)); }
+
+TEST_F(Packets, AnOpenPortAnswersAndNothingStaysHalfOpen) {
+  for (const char* to : {"10.99.0.2", "2001:db8:99::2"}) {
+    Options options = options_for(to, Method::tcp);
+    options.tcp_port = TwoHosts::make().open_port();
+    for (const Observation& one : observe(options, 6)) EXPECT_TRUE(one.rtt.has_value()) << to;
+  }
+  EXPECT_EQ(counters.of(Method::tcp).answered.value(), 12U);
+  EXPECT_EQ(counters.of(Method::tcp).forged.value(), 0U);
+  EXPECT_EQ(TwoHosts::make().half_open(), 0);
+}
+
+TEST_F(Packets, AClosedPortAnswersOverIpv4) {
+  expect_answers(options_for("10.99.0.2", Method::tcp));
+}
+
+TEST_F(Packets, AClosedPortAnswersOverIpv6) {
+  expect_answers(options_for("2001:db8:99::2", Method::tcp));
+}
+
+TEST_F(Packets, ASilentAddressIsCountedLost) {
+  for (const Method method : {Method::icmp, Method::tcp}) {
+    for (const Observation& one : observe(options_for("10.99.1.9", method), 4)) {
+      EXPECT_FALSE(one.rtt.has_value());
+    }
+    EXPECT_EQ(counters.of(method).lost.value(), 4U);
+    EXPECT_EQ(counters.of(method).answered.value(), 0U);
+  }
+}
+
+TEST_F(Packets, ATargetWithoutARouteIsLostAtOnce) {
+  for (const Observation& one : observe(options_for("203.0.113.1", Method::icmp), 2)) {
+    EXPECT_FALSE(one.rtt.has_value());
+  }
+  EXPECT_EQ(counters.unreachable.value(), 2U);
+}
+
+TEST_F(Packets, ASourceAddressIsUsedWhenConfigured) {
+  Options options = options_for("10.99.0.2", Method::tcp);
+  options.source_addresses = {address("10.99.0.1")};
+  expect_answers(options);
+  options.source_addresses = {address("10.99.77.1")};
+  const auto wire = Wire::open(options);
+  ASSERT_FALSE(wire);
+  EXPECT_NE(wire.error().text().find("10.99.77.1"), std::string::npos);
+}
+
+TEST_F(Packets, HundredsOfTargetsAreAllAnsweredAndStampedByTheKernel) {
+  Options options = options_for("10.99.0.2", Method::icmp);
+  options.targets.clear();
+  for (std::uint8_t i = 0; i < 200; ++i) {  // one host may stand for many prefixes
+    options.targets.push_back({Prefix(Address::v4(10, 1, i, 0), 24), address("10.99.0.2")});
+  }
+  options.rate_pps = 2'000;
+  for (const Observation& one : observe(options, 1'200)) EXPECT_TRUE(one.rtt.has_value());
+  EXPECT_EQ(counters.of(Method::icmp).lost.value(), 0U);
+}
+
+TEST_F(Packets, AProberWithoutACollectorStartsReloadsAndStops) {
+  Options options = options_for("10.99.0.2", Method::icmp);
+  auto prober = Prober::start(options);
+  ASSERT_TRUE(prober) << prober.error().text();
+  options.rate_pps = 77;
+  EXPECT_TRUE((*prober)->reload(options));
+  options.site = "elsewhere";
+  EXPECT_FALSE((*prober)->reload(options));
+  EXPECT_NE((*prober)->status_json().find("\"site\":\"near\""), std::string::npos);
+  Metrics metrics;
+  (*prober)->measure(metrics);
+  EXPECT_NE(metrics.text().find("isochrone_prober_probes_sent_total"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace isochrone::prober
