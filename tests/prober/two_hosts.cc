@@ -100,17 +100,20 @@ bool TwoHosts::start_far_host() {
 }
 
 bool TwoHosts::lay_cable() {
-  const std::string far = "nsenter -t " + std::to_string(far_) + " -n ";
-  // Without it IPv6 would be silent for the second that duplicate address detection takes.
-  const std::string no_dad =
-      "sysctl -q -w net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0; ";
+  const std::string pid = std::to_string(far_);
+  const std::string far = "nsenter -t " + pid + " -n ";
   const std::string script =
-      "set -e; " + no_dad + far + no_dad +
-      "ip link set lo up; ip link add near type veth peer name far netns " + std::to_string(far_) +
+      "set -e; ip link set lo up"
+      "; ip link add near address 02:00:00:00:00:01 type veth"
+      "  peer name far address 02:00:00:00:00:02 netns " +
+      pid +
       "; ip addr add 10.99.0.1/24 dev near; ip addr add 2001:db8:99::1/64 dev near nodad"
       "; ip link set near up; " +
       far + "ip link set lo up; " + far + "ip addr add 10.99.0.2/24 dev far; " + far +
       "ip addr add 2001:db8:99::2/64 dev far nodad; " + far + "ip link set far up; " +
+      // Neighbour discovery is deaf for the first second of a link; nothing here is about that.
+      "ip neigh add 2001:db8:99::2 lladdr 02:00:00:00:00:02 dev near; " + far +
+      "ip neigh add 2001:db8:99::1 lladdr 02:00:00:00:00:01 dev far; " +
       // The far host forwards nothing and has no such address: it swallows what comes.
       far + "ip route add blackhole 10.99.1.0/24; ip route add 10.99.1.0/24 via 10.99.0.2";
   return std::system(("sh -c '" + script + "'").c_str()) == 0;
