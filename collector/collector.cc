@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "collector/collector.h"
+
+#include <future>
+#include <optional>
+#include <utility>
+
+#include "base/http_server.h"
+#include "base/log.h"
+#include "base/worker.h"
+#include "collector/engine.h"
+#include "collector/http.h"
+#include "collector/log_rocksdb.h"
+
+namespace isochrone::collector {
+namespace {
+
+using Geo = std::shared_ptr<const routing::GeoPrior>;
+
+Result<Geo> load_geo(const Options& options) {
+  if (options.geo_database.empty()) return Geo();
+  auto loaded = routing::GeoPrior::load(options.geo_database);
+  if (!loaded) return tl::unexpected(loaded.error());
+  return std::make_shared<const routing::GeoPrior>(std::move(*loaded));
+}
+
+std::shared_ptr<const Rules> make_rules(const Options& options, const routing::Topology& topology) {
+  return std::make_shared<const Rules>(Rules{options, topology});
+}
+
+}  // namespace
+
+// Members go in reverse: the server first, so that nothing asks the engine while it ends, and the
+// log last, after the engine's thread has made durable what was in progress.
+struct Collector::Impl {
+  std::unique_ptr<EventLog> log;
+  Engine* engine = nullptr;  // lives in the worker's thread, for as long as that runs
+  std::unique_ptr<Worker> worker;
+  std::optional<HttpApi> api;
+  std::unique_ptr<HttpServer> server;
+  Options options;
+
+  void start_engine(const routing::Topology& topology, Geo geo) {
+    std::promise<Engine*> ready;
+    auto made = ready.get_future();
+    worker = std::make_unique<Worker>("collector", std::nullopt, [&, geo](Loop& loop) {
+      Engine running(loop, *log, options, topology, geo);
+      ready.set_value(&running);
+      loop.run();
+    });
+    engine = made.get();
+  }
+};
+
+Collector::Collector() : impl_(std::make_unique<Impl>()) {}
+Collector::~Collector() = default;
+
+Result<std::unique_ptr<Collector>> Collector::start(const Options& options,
+                                                    const routing::Topology& topology,
+                                                    std::function<void(Metrics&)> measure_node) {
+  auto geo = load_geo(options);
+  if (!geo) return tl::unexpected(geo.error());
+  auto log = open_rocksdb_log(options.state_dir / "log");
+  if (!log) return tl::unexpected(log.error());
+
+  std::unique_ptr<Collector> collector(new Collector);
+  Impl& impl = *collector->impl_;
+  impl.options = options;
+  impl.log = std::move(*log);
+  impl.start_engine(topology, std::move(*geo));
+  impl.api.emplace(*impl.engine, *impl.log, make_rules(options, topology), std::move(measure_node));
+  HttpServer::Limits limits;
+  limits.max_body_bytes = options.max_body_bytes;
+  limits.max_connections = options.max_connections;
+  auto server = HttpServer::start(options.listen, limits, [&impl](const HttpRequest& request) {
+    return impl.api->handle(request);
+  });
+  if (!server) return tl::unexpected(server.error());
+  impl.server = std::move(*server);
+  impl.api->set_measure_http([&impl](Metrics& metrics) { impl.server->measure(metrics); });
+  return collector;
+}
+
+Result<void> Collector::reload(const Options& options, const routing::Topology& topology) {
+  Impl& impl = *impl_;
+  const Options& before = impl.options;
+  if (options.listen != before.listen) {
+    return fail(Errc::invalid, "collector.listen needs a restart to change");
+  }
+  if (options.state_dir != before.state_dir) {
+    return fail(Errc::invalid, "node.state-dir needs a restart to change");
+  }
+  if (options.window != before.window || options.lateness != before.lateness) {
+    return fail(Errc::invalid, "collector.window and lateness need a restart to change");
+  }
+  auto geo = load_geo(options);
+  if (!geo) return tl::unexpected(geo.error());
+  std::promise<void> done;
+  impl.engine->ask([&](Engine& engine) {
+    engine.reconfigure(options, topology, *geo);
+    done.set_value();
+  });
+  done.get_future().wait();
+  impl.api->replace_rules(make_rules(options, topology));
+  impl.options = options;
+  return {};
+}
+
+std::uint16_t Collector::port() const { return impl_->server->port(); }
+
+}  // namespace isochrone::collector

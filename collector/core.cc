@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "collector/core.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "event/codec.h"
+#include "event/convert.h"
+#include "routing/policy.h"
+
+namespace isochrone::collector {
+namespace {
+
+constexpr std::string_view kDedupNote = "dedup/";
+constexpr std::string_view kHealthNote = "health/";
+constexpr std::string_view kProgressNote = "progress";
+// Old paths are looked for this often: forgetting one a minute late costs nothing.
+constexpr Seconds kSweep{60};
+// Measurements read back at a time when a life begins.
+constexpr std::size_t kReplayPage = 10'000;
+
+Bytes as_bytes(std::string_view text) {
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
+
+std::string progress(Instant closed_until, event::Position replay_from) {
+  std::string bytes(16, '\0');
+  ByteWriter out({reinterpret_cast<std::uint8_t*>(bytes.data()), bytes.size()});
+  out.u64(static_cast<std::uint64_t>(unix_nanos(closed_until)));
+  out.u64(replay_from);
+  return bytes;
+}
+
+std::string health_note(const SiteHealth::Site& site) {
+  return {site.last_heard ? '1' : '0', site.is_silent ? '1' : '0',
+          static_cast<char>('0' + static_cast<int>(site.by_operator))};
+}
+
+}  // namespace
+
+Core::Core(const Options& options, const routing::Topology& topology, std::uint64_t epoch)
+    : options_(options),
+      topology_(topology),
+      epoch_(epoch),
+      dedup_(options.retention),
+      windows_(options.window, options.lateness),
+      health_(topology.sites.size(), options.site_timeout),
+      targets_(options.target_lifetime) {}
+
+void Core::restore(const EventLog& log, Instant now) {
+  log.notes(kDedupNote, [&](std::string_view key, std::string_view bytes) {
+    dedup_.restore(key.substr(kDedupNote.size()), bytes);
+  });
+  log.notes(kHealthNote, [&](std::string_view key, std::string_view bytes) {
+    const auto site = topology_.find_site(key.substr(kHealthNote.size()));
+    if (!site || bytes.size() != 3) return;
+    health_.restore(*site, bytes[0] == '1', bytes[1] == '1',
+                    static_cast<event::HealthStatus>(bytes[2] - '0'), now);
+  });
+  log.newest_states([&](std::string_view bytes) {
+    const auto event = event::from_protobuf(as_bytes(bytes));
+    const auto* state = event ? std::get_if<event::State>(&event->payload) : nullptr;
+    if (state != nullptr && !state->paths.empty()) {
+      state_.apply(event::from_event(*state, topology_));
+    }
+  });
+  event::Position after = 0;
+  if (const auto note = log.note(kProgressNote); note && note->size() == 16) {
+    ByteReader in(as_bytes(*note));
+    windows_.restore_closed_until(from_unix_nanos(static_cast<std::int64_t>(in.u64())));
+    after = in.u64() - 1;
+  }
+  while (true) {
+    const Page page = log.read(event::Channel::measurement, after, kReplayPage);
+    for (const StoredBytes& stored : page.events) {
+      const auto event = event::from_protobuf(as_bytes(stored.event));
+      if (!event) continue;
+      apply({*event}, {stored.position}, now);
+    }
+    if (page.events.size() < kReplayPage) break;
+    after = page.scanned;
+  }
+  next_measurement_ = log.last(event::Channel::measurement) + 1;
+  touch(now);
+}
+
+void Core::reconfigure(const Options& options, const routing::Topology& topology) {
+  // By name: ids may all have moved.
+  routing::PerformanceState moved;
+  for (const auto& [prefix, known] : state_.prefixes()) {
+    moved.apply(event::from_event(event::to_event(known, topology_), topology));
+  }
+  SiteHealth health(topology.sites.size(), options.site_timeout);
+  for (std::size_t i = 0; i < topology_.sites.size(); ++i) {
+    if (const auto site = topology.find_site(topology_.sites[i].name)) {
+      health.take_over(*site, health_.sites()[i]);
+    }
+  }
+  windows_.renumber(
+      [&](routing::SiteId old) { return topology.find_site(topology_.sites[old.index()].name); });
+  state_ = std::move(moved);
+  health_ = std::move(health);
+  topology_ = topology;
+  options_ = options;
+  targets_.set_lifetime(options.target_lifetime);
+  ++generation_;
+}
+
+Core::Admitted Core::admit(std::vector<event::Event> events, Instant now) {
+  Admitted admitted;
+  admitted.fresh.reserve(events.size());
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    switch (dedup_.check(events[i].id, now)) {
+      case Seen::first_time:
+        admitted.fresh.push_back(std::move(events[i]));
+        break;
+      case Seen::duplicate:
+        ++admitted.duplicates;
+        break;
+      case Seen::too_many_sources:
+        admitted.refused.push_back(i);
+        break;
+    }
+  }
+  return admitted;
+}
+
+std::vector<Note> Core::notes() const {
+  std::vector<Note> notes;
+  for (Dedup::Record& record : dedup_.changes()) {
+    notes.push_back({std::string(kDedupNote) + record.source, std::move(record.bytes)});
+  }
+  return notes;
+}
+
+void Core::undo() { dedup_.rollback(); }
+
+void Core::apply(const std::vector<event::Event>& events,
+                 const std::vector<event::Position>& positions, Instant now) {
+  dedup_.commit();
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    const event::Event& event = events[i];
+    if (const auto* measurement = std::get_if<event::Measurement>(&event.payload)) {
+      apply_payload(*measurement, event, positions[i]);
+    } else if (const auto* demand = std::get_if<event::Demand>(&event.payload)) {
+      if (auto target = targets_.ask(*demand, now)) say(std::move(*target), now);
+    } else if (const auto* health = std::get_if<event::Health>(&event.payload)) {
+      apply_health(*health, now);
+    }
+  }
+}
+
+void Core::apply_payload(const event::Measurement& measurement, const event::Event& event,
+                         event::Position position) {
+  next_measurement_ = std::max(next_measurement_, position + 1);
+  const auto site = topology_.find_site(measurement.site);
+  if (!site) return;
+  const Sample sample{event.time, measurement.rtt, measurement.method};
+  switch (windows_.add({measurement.prefix, *site}, sample, position)) {
+    case OpenWindows::Added::kept:
+      ++counts_.samples;
+      break;
+    case OpenWindows::Added::late:
+      ++counts_.late;
+      break;
+    case OpenWindows::Added::over_quota:
+      ++counts_.over_quota;
+      break;
+  }
+}
+
+void Core::apply_health(const event::Health& health, Instant now) {
+  const auto site = topology_.find_site(health.site);
+  if (!site) return;
+  const std::string before = health_note(health_.sites()[site->index()]);
+  if (health_.apply(*site, health, now)) touch(now);
+  std::string after = health_note(health_.sites()[site->index()]);
+  if (after != before) {
+    outbox_.notes.push_back({std::string(kHealthNote) + health.site, std::move(after)});
+  }
+}
+
+void Core::advance(Instant now) {
+  close_windows(now);
+  judge_sites(now);
+  if (now >= next_sweep_) {
+    forget_old_paths(now);
+    next_sweep_ = now + kSweep;
+  }
+}
+
+void Core::close_windows(Instant now) {
+  const Instant before = windows_.closed_until();
+  const std::vector<ClosedWindow> closed = windows_.close(now);
+  for (auto it = closed.begin(); it != closed.end();) {
+    // All paths of one prefix in one window are folded before its preferences are decided.
+    const Prefix prefix = it->path.prefix;
+    const Instant end = it->summary.end;
+    routing::PrefixState& known = state_.at(prefix);
+    for (; it != closed.end() && it->path.prefix == prefix && it->summary.end == end; ++it) {
+      const routing::Estimate* estimate = known.find(it->path.site);
+      const auto folded =
+          routing::fold_window(estimate != nullptr ? *estimate : routing::Estimate{}, it->summary);
+      known.set(it->path.site, folded);
+      ++counts_.windows_closed;
+      counts_.samples_reduced += it->summary.answered + it->summary.lost;
+    }
+    const auto micros = static_cast<std::uint64_t>(unix_nanos(end) / 1000);
+    known.version = std::max(known.version + 1, micros);
+    if (routing::decide_preferences(known, topology_, health_.up())) ++counts_.preferences_changed;
+    say_state(known, now);
+  }
+  if (closed.empty() && windows_.closed_until() == before) return;
+  if (!closed.empty()) {
+    touch(now);
+    outbox_.notes.push_back({std::string(kProgressNote),
+                             progress(windows_.closed_until(),
+                                      windows_.oldest_position().value_or(next_measurement_))});
+  }
+}
+
+void Core::judge_sites(Instant now) {
+  for (const SiteHealth::Verdict& verdict : health_.judge(now)) {
+    const event::Health health{topology_.sites[verdict.site.index()].name, verdict.status,
+                               event::HealthOrigin::collector, verdict.reason};
+    apply_health(health, now);
+    say(health, now);
+  }
+}
+
+void Core::forget_old_paths(Instant now) {
+  std::vector<Prefix> stale;
+  for (const auto& [prefix, known] : state_.prefixes()) {
+    const bool has_old = std::any_of(known.paths.begin(), known.paths.end(), [&](const auto& path) {
+      return path.estimate.at + options_.path_lifetime < now;
+    });
+    if (has_old) stale.push_back(prefix);
+  }
+  std::sort(stale.begin(), stale.end());
+  for (const Prefix& prefix : stale) {
+    routing::PrefixState& known = state_.at(prefix);
+    std::erase_if(known.paths, [&](const auto& path) {
+      return path.estimate.at + options_.path_lifetime < now;
+    });
+    ++known.version;
+    routing::decide_preferences(known, topology_, health_.up());
+    say_state(known, now);
+    if (known.paths.empty()) state_.erase(prefix);
+  }
+  if (!stale.empty()) touch(now);
+}
+
+void Core::say(event::Payload payload, Instant now) {
+  outbox_.events.push_back(
+      {{"collector-" + options_.node_name, epoch_, ++sequence_}, now, {}, std::move(payload)});
+}
+
+void Core::say_state(const routing::PrefixState& prefix, Instant now) {
+  say(event::to_event(prefix, topology_), now);
+}
+
+void Core::touch(Instant now) {
+  ++generation_;
+  changed_at_ = now;
+}
+
+}  // namespace isochrone::collector

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Core: events in, state out: the collector without sockets, disks and clocks.
+//
+// One step is: admit() says which posted events are new; the caller makes them durable together with
+// notes(); then apply() lets them count, or undo() forgets that they came. advance() lets time pass.
+// What the core itself has to say waits in outbox() until the caller has made that durable too.
+//
+// Threads:  one thread.
+// Exactly once:  what was admitted (dedup), how far windows are closed and from where measurements
+//           must be read again are notes written with the events they speak of, in one atomic write.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/time.h"
+#include "collector/dedup.h"
+#include "collector/event_log.h"
+#include "collector/options.h"
+#include "collector/site_health.h"
+#include "collector/targets.h"
+#include "collector/window.h"
+#include "event/event.h"
+#include "routing/state.h"
+#include "routing/topology.h"
+
+namespace isochrone::collector {
+
+class Core {
+ public:
+  struct Counts {
+    std::uint64_t duplicates = 0;
+    std::uint64_t samples = 0;          // measurements kept in a window
+    std::uint64_t samples_reduced = 0;  // of those, in closed windows
+    std::uint64_t late = 0;             // came after their window had closed
+    std::uint64_t over_quota = 0;
+    std::uint64_t windows_closed = 0;  // (path, window)
+    std::uint64_t preferences_changed = 0;
+  };
+  struct Admitted {
+    std::vector<event::Event> fresh;
+    std::size_t duplicates = 0;
+    std::vector<std::size_t> refused;  // indexes: too many sources
+  };
+  struct Outbox {
+    std::vector<event::Event> events;
+    std::vector<Note> notes;
+    bool empty() const { return events.empty() && notes.empty(); }
+  };
+
+  // `epoch`: the start of this life in Unix microseconds, part of the ids of what the core says.
+  Core(const Options& options, const routing::Topology& topology, std::uint64_t epoch);
+
+  // Takes up where an earlier life left off.
+  void restore(const EventLog& log, Instant now);
+  // New sites, services and times; state of sites that are gone is dropped.
+  void reconfigure(const Options& options, const routing::Topology& topology);
+
+  Admitted admit(std::vector<event::Event> events, Instant now);
+  std::vector<Note> notes() const;
+  void apply(const std::vector<event::Event>& events, const std::vector<event::Position>& positions,
+             Instant now);
+  void undo();
+
+  void advance(Instant now);
+  const Outbox& outbox() const noexcept { return outbox_; }
+  void outbox_is_durable() { outbox_ = {}; }
+
+  const routing::Topology& topology() const noexcept { return topology_; }
+  const routing::PerformanceState& state() const noexcept { return state_; }
+  const SiteHealth& health() const noexcept { return health_; }
+  const Targets& targets() const noexcept { return targets_; }
+  const OpenWindows& windows() const noexcept { return windows_; }
+  const Dedup& dedup() const noexcept { return dedup_; }
+  const Counts& counts() const noexcept { return counts_; }
+  // Raised with every change of state or health: what a table compiled from them carries.
+  std::uint64_t generation() const noexcept { return generation_; }
+  Instant changed_at() const noexcept { return changed_at_; }
+
+ private:
+  void apply_payload(const event::Measurement& m, const event::Event& event,
+                     event::Position position);
+  void apply_health(const event::Health& health, Instant now);
+  void close_windows(Instant now);
+  void judge_sites(Instant now);
+  void forget_old_paths(Instant now);
+  void say(event::Payload payload, Instant now);
+  void say_state(const routing::PrefixState& prefix, Instant now);
+  void touch(Instant now);
+
+  Options options_;
+  routing::Topology topology_;
+  std::uint64_t epoch_;
+  std::uint64_t sequence_ = 0;
+  Dedup dedup_;
+  OpenWindows windows_;
+  routing::PerformanceState state_;
+  SiteHealth health_;
+  Targets targets_;
+  Counts counts_;
+  Outbox outbox_;
+  event::Position next_measurement_ = 1;  // the position the next measurement will have
+  std::uint64_t generation_ = 1;
+  Instant changed_at_{};
+  Instant next_sweep_{};
+};
+
+}  // namespace isochrone::collector

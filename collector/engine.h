@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Engine: the thread around the core: it makes durable, lets time pass, and answers.
+//
+// Threads:  submit(), follow() and ask() from any thread; everything else in the engine's own.
+// Durable:  all batches that wait when the thread turns to them share one write and one fsync
+//           (group commit); each is answered after it.
+// Failures: a log that cannot write: posts get 503 and count for nothing, what the core says waits,
+//           reading and answering go on; said once when it begins and once when it ends.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <variant>
+#include <vector>
+
+#include "base/counter.h"
+#include "base/http_server.h"
+#include "base/loop.h"
+#include "base/mailbox.h"
+#include "collector/core.h"
+#include "collector/event_log.h"
+#include "collector/follow.h"
+#include "collector/intake.h"
+#include "routing/compile.h"
+#include "routing/geo.h"
+
+namespace isochrone::collector {
+
+class Engine {
+ public:
+  Engine(Loop& loop, EventLog& log, const Options& options, const routing::Topology& topology,
+         std::shared_ptr<const routing::GeoPrior> geo);
+
+  void submit(Batch batch, std::shared_ptr<HttpReplyLater> reply);
+  void follow(Read read, std::shared_ptr<HttpReplyLater> reply);
+  void stream(Read read, std::shared_ptr<HttpStream> stream);
+  // Runs in the engine's thread between two steps: a consistent look at everything.
+  void ask(std::function<void(Engine&)> question);
+
+  const Core& core() const noexcept { return core_; }
+  const EventLog& log() const noexcept { return log_; }
+  const Options& options() const noexcept { return options_; }
+  const Followers& followers() const noexcept { return followers_; }
+  const routing::GeoPrior* geo() const noexcept { return geo_.get(); }
+  Instant now() const { return loop_.wall(); }
+  Instant started_at() const noexcept { return started_at_; }
+  // Compiled when asked for, not more often than its cost allows.
+  const routing::RoutingTable& table();
+  void reconfigure(const Options& options, const routing::Topology& topology,
+                   std::shared_ptr<const routing::GeoPrior> geo);
+
+  // For metrics: written by the engine's thread.
+  struct Counters {
+    Counter accepted;
+    Counter duplicates;
+    Counter rejected;
+    Counter commits;
+    Counter commit_failures;
+    Counter compiles;
+  };
+  const Counters& counters() const noexcept { return counters_; }
+
+ private:
+  struct Submission {
+    Batch batch;
+    std::shared_ptr<HttpReplyLater> reply;
+  };
+  struct Following {
+    Read read;
+    std::shared_ptr<HttpReplyLater> reply;
+    std::shared_ptr<HttpStream> stream;
+  };
+  using Question = std::function<void(Engine&)>;
+  using Message = std::variant<Submission, Following, Question>;
+
+  void handle(std::vector<Message> messages);
+  void commit(std::vector<Submission> submissions);
+  bool append(const std::vector<event::Event>& events, const std::vector<Note>& notes,
+              std::vector<event::Position>& positions);
+  void flush_outbox();
+  void tick();
+
+  Loop& loop_;
+  EventLog& log_;
+  Options options_;
+  Core core_;
+  Followers followers_;
+  std::shared_ptr<const routing::GeoPrior> geo_;
+  std::shared_ptr<const routing::RoutingTable> table_;
+  std::uint64_t compiled_generation_ = 0;
+  Monotonic next_compile_{};
+  bool is_broken_ = false;
+  Instant started_at_;
+  Instant next_trim_{};
+  Counters counters_;
+  Mailbox<Message> mailbox_;
+  Timer timer_;
+};
+
+}  // namespace isochrone::collector

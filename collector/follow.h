@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Follow: reading a channel now, later, or as it grows.
+//
+// Threads:  parse_read() and read_now() from any; a Followers belongs to the engine's thread.
+// Limits:   kMaxPage events per answer, kMaxWait per long poll, kMaxFollowers waiting at once.
+#pragma once
+
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/http_server.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "collector/event_log.h"
+
+namespace isochrone::collector {
+
+constexpr std::size_t kMaxPage = 10'000;
+constexpr Seconds kMaxWait{60};
+constexpr std::size_t kMaxFollowers = 20'000;
+
+enum class Encoding : std::uint8_t { ndjson, protobuf, server_sent };
+
+// What a reader asks of a channel.
+struct Read {
+  event::Channel channel = event::Channel::measurement;
+  event::Position after = 0;
+  std::optional<Instant> since;
+  std::size_t limit = 1'000;
+  Nanos wait{0};
+  Encoding encoding = Encoding::ndjson;
+  std::string site;    // empty: any
+  std::string prefix;  // likewise
+  std::string task;    // likewise
+
+  bool is_filtered() const { return !(site.empty() && prefix.empty() && task.empty()); }
+};
+
+Result<Read> parse_read(event::Channel channel, const HttpRequest& request, Instant now);
+
+struct ReadPage {
+  std::string body;
+  std::size_t events = 0;
+  event::Position scanned = 0;
+};
+ReadPage read_page(const EventLog& log, const Read& read);
+HttpResponse to_response(const EventLog& log, const Read& read, ReadPage page);
+
+// Long polls and streams that wait for more.
+class Followers {
+ public:
+  explicit Followers(const EventLog& log) : log_(log) {}
+
+  // Answers at once when there is something to read or no room to wait.
+  void wait(Read read, Instant now, std::shared_ptr<HttpReplyLater> reply);
+  void stream(Read read, std::shared_ptr<HttpStream> stream);
+  // Serves those for whom there is something new, and those who waited long enough.
+  void serve(Instant now);
+
+  std::size_t waiting() const noexcept { return polls_.size(); }
+  std::size_t streaming() const noexcept { return streams_.size(); }
+
+ private:
+  struct Poll {
+    Read read;
+    Instant deadline;
+    std::shared_ptr<HttpReplyLater> reply;
+  };
+  struct Stream {
+    Read read;
+    std::shared_ptr<HttpStream> stream;
+    Instant last_write{};
+  };
+  bool serve_poll(Poll& poll, Instant now);
+  bool serve_stream(Stream& stream, Instant now);
+
+  const EventLog& log_;
+  std::list<Poll> polls_;
+  std::list<Stream> streams_;
+};
+
+}  // namespace isochrone::collector

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "collector/http.h"
+
+#include <utility>
+
+#include "collector/intake.h"
+#include "collector/queries.h"
+
+namespace isochrone::collector {
+namespace {
+
+constexpr std::string_view kChannels = "/v1/channels/";
+constexpr std::string_view kTasks = "/v1/tasks/";
+
+HttpResponse no_such_channel(std::string_view name) {
+  return http_error(404, "no channel \"" + std::string(name) + "\"",
+                    "channels are measurement, demand, health, load, state, target, decision");
+}
+
+HttpResponse no_such_path(const std::string& path) {
+  return http_error(404, "nothing is at " + path,
+                    "GET /v1/status, sites, services, table, paths, targets, tasks, channels, "
+                    "route, /healthz, /metrics; see docs/formats.md");
+}
+
+HttpResponse text(std::string content_type, std::string body) {
+  HttpResponse response;
+  response.content_type = std::move(content_type);
+  response.body = std::move(body);
+  return response;
+}
+
+// An answer that the engine gives between two of its steps.
+HttpResponse from_engine(Engine& engine, std::function<HttpResponse(Engine&)> answer) {
+  HttpResponse response;
+  response.later = [&engine, answer = std::move(answer)](std::shared_ptr<HttpReplyLater> reply) {
+    engine.ask([answer, reply](Engine& asked) { reply->reply(answer(asked)); });
+  };
+  return response;
+}
+
+void measure(Engine& engine, Metrics& metrics) {
+  const Core& core = engine.core();
+  const auto& counters = engine.counters();
+  const auto& counts = core.counts();
+  const auto total = [&](std::string_view name, std::string_view help, std::uint64_t value) {
+    metrics.counter(std::string("isochrone_collector_") + std::string(name), help,
+                    static_cast<double>(value));
+  };
+  const auto gauge = [&](std::string_view name, std::string_view help, std::size_t value) {
+    metrics.gauge(std::string("isochrone_collector_") + std::string(name), help,
+                  static_cast<double>(value));
+  };
+  total("events_accepted_total", "Events made durable.", counters.accepted.value());
+  total("events_duplicate_total", "Events whose id was seen before.", counters.duplicates.value());
+  total("events_rejected_total", "Events refused for their content.", counters.rejected.value());
+  total("commits_total", "Synced writes of the event log.", counters.commits.value());
+  total("commit_failures_total", "Writes the event log refused.", counters.commit_failures.value());
+  total("unreadable_total", "Records of the log that could not be read.",
+        engine.log().unreadable());
+  total("compiles_total", "Routing tables compiled here.", counters.compiles.value());
+  total("samples_total", "Measurements kept in a window.", counts.samples);
+  total("samples_reduced_total", "Measurements in windows that closed.", counts.samples_reduced);
+  total("samples_late_total", "Measurements that came after their window.", counts.late);
+  total("samples_over_quota_total", "Measurements beyond a window's quota.", counts.over_quota);
+  total("preferences_changed_total", "Changes of a preferred site.", counts.preferences_changed);
+  gauge("prefixes", "Client prefixes with state.", core.state().size());
+  gauge("targets", "Prefixes that demand asked to measure.", core.targets().size());
+  gauge("sources", "Event sources known.", core.dedup().sources());
+  gauge("windows_open", "Windows that still take events.", core.windows().open_windows());
+  gauge("generation", "Generation of the performance state.", core.generation());
+  const routing::SiteMask up = core.health().up();
+  for (std::size_t i = 0; i < core.topology().sites.size(); ++i) {
+    const bool is_up =
+        (up & routing::site_bit(routing::SiteId(static_cast<std::uint16_t>(i)))) != 0;
+    metrics.gauge("isochrone_site_up", "Whether answers may name the site.", is_up ? 1 : 0,
+                  {{"site", core.topology().sites[i].name}});
+  }
+}
+
+}  // namespace
+
+HttpApi::HttpApi(Engine& engine, const EventLog& log, std::shared_ptr<const Rules> rules,
+                 std::function<void(Metrics&)> measure_node)
+    : engine_(engine),
+      log_(log),
+      rules_(std::move(rules)),
+      measure_node_(std::move(measure_node)) {}
+
+void HttpApi::replace_rules(std::shared_ptr<const Rules> rules) {
+  rules_.with([&](auto& current) { current = std::move(rules); });
+}
+
+void HttpApi::set_measure_http(std::function<void(Metrics&)> measure) {
+  measure_http_.with([&](auto& current) { current = std::move(measure); });
+}
+
+HttpResponse HttpApi::handle(const HttpRequest& request) {
+  const std::string_view path = request.path;
+  if (path.starts_with(kChannels)) return handle_channel(request, path.substr(kChannels.size()));
+  if (request.method != "GET") {
+    return http_error(405, request.method + " is only for /v1/channels/{channel}/events");
+  }
+  if (path.starts_with(kTasks)) return query_task(log_, path.substr(kTasks.size()));
+  if (path == "/v1/tasks") return query_tasks(log_);
+  if (path == "/metrics") return metrics();
+  return ask(request);
+}
+
+HttpResponse HttpApi::ask(const HttpRequest& request) {
+  const std::string& path = request.path;
+  using Answer = std::function<HttpResponse(Engine&)>;
+  Answer answer;
+  if (path == "/healthz") {
+    // Through the engine: it is alive when it answers.
+    answer = [](Engine&) { return text("text/plain", "ok\n"); };
+  } else if (path == "/v1/status") {
+    answer = query_status;
+  } else if (path == "/v1/sites") {
+    answer = query_sites;
+  } else if (path == "/v1/services") {
+    answer = query_services;
+  } else if (path == "/v1/channels") {
+    answer = query_channels;
+  } else if (path == "/v1/targets") {
+    answer = [request](Engine& engine) { return query_targets(engine, request); };
+  } else if (path == "/v1/paths") {
+    answer = [request](Engine& engine) { return query_paths(engine, request); };
+  } else if (path == "/v1/table") {
+    answer = [request](Engine& engine) { return query_table(engine, request); };
+  } else if (path == "/v1/route") {
+    answer = [request](Engine& engine) { return query_route(engine, request); };
+  } else {
+    return no_such_path(path);
+  }
+  return from_engine(engine_, std::move(answer));
+}
+
+HttpResponse HttpApi::handle_channel(const HttpRequest& request, std::string_view rest) {
+  const auto slash = rest.find('/');
+  const auto channel = event::parse_channel(rest.substr(0, slash));
+  if (!channel) return no_such_channel(rest.substr(0, slash));
+  if (slash == std::string_view::npos || rest.substr(slash) != "/events") {
+    return no_such_path(request.path);
+  }
+  return request.method == "POST" ? post_events(request, *channel) : read_events(request, *channel);
+}
+
+HttpResponse HttpApi::post_events(const HttpRequest& request, event::Channel channel) {
+  if (!may_post(channel)) {
+    return http_error(403,
+                      std::string(event::to_string(channel)) + " events are the collector's own",
+                      "post measurement, demand, health, load or decision events");
+  }
+  const auto type = request.headers.find("content-type");
+  const bool is_protobuf =
+      type != request.headers.end() && type->second.starts_with("application/x-protobuf");
+  auto batch =
+      is_protobuf ? decode_protobuf(request.body, channel) : decode_ndjson(request.body, channel);
+  if (!batch) return http_error(400, batch.error().text());
+  const auto rules = rules_.with([](const auto& current) { return current; });
+  check_content(*batch, rules->topology, rules->options, engine_.now());
+  HttpResponse response;
+  // Shared, because std::function copies what it holds.
+  auto checked = std::make_shared<Batch>(std::move(*batch));
+  response.later = [this, checked](std::shared_ptr<HttpReplyLater> reply) {
+    engine_.submit(std::move(*checked), std::move(reply));
+  };
+  return response;
+}
+
+HttpResponse HttpApi::read_events(const HttpRequest& request, event::Channel channel) {
+  auto read = parse_read(channel, request, engine_.now());
+  if (!read) return http_error(400, read.error().text());
+  if (read->encoding == Encoding::server_sent) {
+    HttpResponse response;
+    response.content_type = "text/event-stream";
+    response.headers["Cache-Control"] = "no-store";
+    response.headers["X-Isochrone-Log"] = log_.id();
+    response.stream = [this, read = *read](std::shared_ptr<HttpStream> stream) {
+      engine_.stream(read, std::move(stream));
+    };
+    return response;
+  }
+  ReadPage page = read_page(log_, *read);
+  if (page.events > 0 || read->wait.count() == 0) {
+    return to_response(log_, *read, std::move(page));
+  }
+  HttpResponse response;
+  // Beyond the end means another log: answer at once with where the end is.
+  if (read->after > page.scanned) return to_response(log_, *read, std::move(page));
+  response.later = [this, read = *read](std::shared_ptr<HttpReplyLater> reply) {
+    engine_.follow(read, std::move(reply));
+  };
+  return response;
+}
+
+HttpResponse HttpApi::metrics() {
+  // The other roles' counters are read here, not in the engine: they may wait for a reload that
+  // waits for the engine.
+  auto metrics = std::make_shared<Metrics>();
+  if (measure_node_) measure_node_(*metrics);
+  measure_http_.with([&](const auto& measure) {
+    if (measure) measure(*metrics);
+  });
+  return from_engine(engine_, [metrics](Engine& engine) {
+    measure(engine, *metrics);
+    return text("text/plain; version=0.0.4", metrics->text());
+  });
+}
+
+}  // namespace isochrone::collector

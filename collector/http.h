@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// HttpApi: which request goes where. docs/formats.md describes every path.
+//
+// Threads:  handle() runs on the HTTP server's threads; it decodes there and hands to the engine.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "base/guarded.h"
+#include "base/http_server.h"
+#include "collector/engine.h"
+
+namespace isochrone::collector {
+
+// What HTTP threads check events against; replaced as a whole on reload.
+struct Rules {
+  Options options;
+  routing::Topology topology;
+};
+
+class HttpApi {
+ public:
+  HttpApi(Engine& engine, const EventLog& log, std::shared_ptr<const Rules> rules,
+          std::function<void(Metrics&)> measure_node);
+
+  HttpResponse handle(const HttpRequest& request);
+  void replace_rules(std::shared_ptr<const Rules> rules);
+  // For the server's own counters, known once it runs.
+  void set_measure_http(std::function<void(Metrics&)> measure);
+
+ private:
+  HttpResponse handle_channel(const HttpRequest& request, std::string_view rest);
+  HttpResponse post_events(const HttpRequest& request, event::Channel channel);
+  HttpResponse read_events(const HttpRequest& request, event::Channel channel);
+  HttpResponse ask(const HttpRequest& request);
+  HttpResponse metrics();
+
+  Engine& engine_;
+  const EventLog& log_;
+  Guarded<std::shared_ptr<const Rules>> rules_;
+  std::function<void(Metrics&)> measure_node_;
+  Guarded<std::function<void(Metrics&)>> measure_http_;
+};
+
+}  // namespace isochrone::collector

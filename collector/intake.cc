@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "collector/intake.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "base/text.h"
+#include "event/codec.h"
+
+namespace isochrone::collector {
+namespace {
+
+// A clock that is a minute ahead is wrong; its events would wait in windows that never close.
+constexpr Seconds kMaxAhead{60};
+
+template <class Named>
+std::string unknown(std::string_view kind, std::string_view name, const std::vector<Named>& known) {
+  std::vector<std::string_view> names;
+  for (const Named& one : known) names.push_back(one.name);
+  const std::string_view nearest = nearest_name(name, names);
+  return nearest.empty()
+             ? fmt::format("unknown {} \"{}\"", kind, name)
+             : fmt::format("unknown {} \"{}\"; did you mean \"{}\"?", kind, name, nearest);
+}
+
+// What is wrong with an event, beyond its form; nothing when it may be taken.
+class ContentCheck {
+ public:
+  ContentCheck(const routing::Topology& topology, const Options& options, Instant now)
+      : topology_(topology), options_(options), now_(now) {}
+
+  std::optional<std::string> operator()(event::Event& event) const {
+    if (event.time > now_ + kMaxAhead) {
+      return fmt::format("time {} is in the future", format_instant(event.time));
+    }
+    if (event.time + options_.retention < now_) {
+      return fmt::format("time {} is older than what is kept ({})", format_instant(event.time),
+                         format_duration(options_.retention));
+    }
+    return std::visit([&](auto& payload) { return check(payload); }, event.payload);
+  }
+
+ private:
+  std::optional<std::string> site(const std::string& name) const {
+    if (topology_.find_site(name)) return std::nullopt;
+    return unknown("site", name, topology_.sites);
+  }
+  static void truncate(Prefix& prefix) {
+    const Prefix network = client_network(prefix.address());
+    if (prefix.length() > network.length()) prefix = network;
+  }
+
+  std::optional<std::string> check(event::Measurement& measurement) const {
+    if (measurement.rtt && measurement.rtt->count() == 0) return "rtt_us is 0: nothing is so near";
+    truncate(measurement.prefix);
+    return site(measurement.site);
+  }
+  std::optional<std::string> check(event::Demand& demand) const {
+    truncate(demand.prefix);
+    if (topology_.find_service(demand.service)) return std::nullopt;
+    return unknown("service", demand.service, topology_.services);
+  }
+  std::optional<std::string> check(const event::Health& health) const {
+    if (health.origin == event::HealthOrigin::collector) {
+      return "origin collector is the collector's own verdict; post as operator";
+    }
+    return site(health.site);
+  }
+  std::optional<std::string> check(const event::Load& load) const { return site(load.site); }
+  std::optional<std::string> check(event::DecisionSample& decision) const {
+    truncate(decision.prefix);
+    return site(decision.site);
+  }
+  std::optional<std::string> check(const event::State&) const { return "state is the collector's"; }
+  std::optional<std::string> check(const event::Target&) const {
+    return "targets are the collector's";
+  }
+
+  const routing::Topology& topology_;
+  const Options& options_;
+  Instant now_;
+};
+
+std::optional<Error> too_many(std::size_t count) {
+  if (count <= kMaxBatchEvents) return std::nullopt;
+  return Error(Errc::limit, fmt::format("more than {} events in one batch", kMaxBatchEvents));
+}
+
+}  // namespace
+
+Result<Batch> decode_ndjson(std::string_view body, event::Channel channel) {
+  Batch batch;
+  std::size_t index = 0;
+  std::size_t number = 0;
+  for (const std::string_view line : split(body, '\n')) {
+    ++number;
+    if (trim(line).empty()) continue;
+    auto event = event::from_json(trim(line), channel);
+    if (event) {
+      batch.events.push_back(std::move(*event));
+      batch.indexes.push_back(index);
+      batch.lines.push_back(number);
+    } else {
+      batch.rejected.push_back({index, number, event.error().text()});
+    }
+    if (const auto error = too_many(++index)) return tl::unexpected(*error);
+  }
+  if (index == 0) return fail(Errc::invalid, "the body has no events; one JSON object per line");
+  return batch;
+}
+
+Result<Batch> decode_protobuf(std::string_view body, event::Channel channel) {
+  Batch batch;
+  Bytes rest(reinterpret_cast<const std::uint8_t*>(body.data()), body.size());
+  std::size_t index = 0;
+  while (!rest.empty()) {
+    const auto bytes = event::next_delimited(rest);
+    if (!bytes) return tl::unexpected(bytes.error().within(fmt::format("event {}", index)));
+    auto event = event::from_protobuf(*bytes);
+    if (event && event->channel() != channel) {
+      event = fail(Errc::invalid,
+                   fmt::format("this is a {} event, posted to {}",
+                               event::to_string(event->channel()), event::to_string(channel)));
+    }
+    if (event) {
+      batch.events.push_back(std::move(*event));
+      batch.indexes.push_back(index);
+      batch.lines.push_back(0);
+    } else {
+      batch.rejected.push_back({index, 0, event.error().text()});
+    }
+    if (const auto error = too_many(++index)) return tl::unexpected(*error);
+  }
+  if (index == 0)
+    return fail(Errc::invalid, "the body has no events; each is preceded by its size");
+  return batch;
+}
+
+void check_content(Batch& batch, const routing::Topology& topology, const Options& options,
+                   Instant now) {
+  const ContentCheck check(topology, options, now);
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < batch.events.size(); ++i) {
+    if (auto error = check(batch.events[i])) {
+      batch.rejected.push_back({batch.indexes[i], batch.lines[i], std::move(*error)});
+      continue;
+    }
+    if (kept != i) {
+      batch.events[kept] = std::move(batch.events[i]);
+      batch.indexes[kept] = batch.indexes[i];
+      batch.lines[kept] = batch.lines[i];
+    }
+    ++kept;
+  }
+  batch.events.resize(kept);
+  batch.indexes.resize(kept);
+  batch.lines.resize(kept);
+  std::sort(batch.rejected.begin(), batch.rejected.end(),
+            [](const Rejected& a, const Rejected& b) { return a.index < b.index; });
+}
+
+bool may_post(event::Channel channel) {
+  return channel != event::Channel::state && channel != event::Channel::target;
+}
+
+}  // namespace isochrone::collector

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Intake: a posted body into events that may become facts, and what is wrong with the others.
+//
+// Threads:  pure functions; HTTP threads call them.
+// Errors:   every event stands for itself: a bad one is rejected with its index and a reason.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/time.h"
+#include "collector/options.h"
+#include "event/event.h"
+#include "routing/topology.h"
+
+namespace isochrone::collector {
+
+struct Rejected {
+  std::size_t index = 0;  // in the batch, from 0
+  std::size_t line = 0;   // of an NDJSON body, from 1; 0 for Protobuf
+  std::string error;
+};
+
+struct Batch {
+  std::vector<event::Event> events;
+  std::vector<std::size_t> indexes;  // of events, in the posted batch
+  std::vector<std::size_t> lines;
+  std::vector<Rejected> rejected;
+};
+
+// At most this many events in one body: what one fsync and one answer should carry.
+constexpr std::size_t kMaxBatchEvents = 100'000;
+
+// An Error when the body is no batch at all.
+Result<Batch> decode_ndjson(std::string_view body, event::Channel channel);
+Result<Batch> decode_protobuf(std::string_view body, event::Channel channel);
+
+// What may not be taken from outside is moved to `rejected`: unknown sites and services, times far
+// off the clock, impossible values. Addresses longer than a client network are cut to it.
+void check_content(Batch& batch, const routing::Topology& topology, const Options& options,
+                   Instant now);
+
+// The channels others may post to: state, target and decisions of ours are the collector's own.
+bool may_post(event::Channel channel);
+
+}  // namespace isochrone::collector

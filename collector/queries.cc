@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "collector/queries.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "base/text.h"
+#include "collector/task.h"
+#include "event/codec.h"
+#include "event/names.h"
+#include "routing/explain.h"
+#include "routing/policy.h"
+
+namespace isochrone::collector {
+namespace {
+
+using nlohmann::json;
+using routing::ServiceId;
+using routing::SiteId;
+
+constexpr std::size_t kDefaultPage = 1'000;
+constexpr std::size_t kLargestPage = 100'000;
+constexpr std::size_t kTaskEvents = 1'000'000;
+constexpr std::size_t kRecentTasks = 100;
+
+HttpResponse reply(json body) {
+  HttpResponse response;
+  response.body = body.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
+  return response;
+}
+
+double seconds_between(Instant from, Instant to) {
+  return from == Instant{} ? 0
+                           : std::chrono::duration<double>(std::max(Nanos(0), to - from)).count();
+}
+
+// What every reply that shows state begins with.
+json about(Engine& engine) {
+  return {{"generation", engine.core().generation()},
+          {"age_s", seconds_between(engine.core().changed_at(), engine.now())}};
+}
+
+std::string parameter(const HttpRequest& request, const char* name) {
+  const auto found = request.query.find(name);
+  return found == request.query.end() ? std::string() : found->second;
+}
+
+struct PageOf {
+  std::size_t limit = kDefaultPage;
+  std::optional<Prefix> after;
+  std::optional<Prefix> prefix;
+};
+
+Result<PageOf> parse_page(const HttpRequest& request) {
+  PageOf page;
+  if (const auto text = parameter(request, "limit"); !text.empty()) {
+    const auto limit = parse_number<std::size_t>(text);
+    if (!limit || *limit == 0) return fail(Errc::invalid, "limit=" + text + " is no page size");
+    page.limit = std::min(*limit, kLargestPage);
+  }
+  for (const auto& [name, value] : {std::pair{"after", &page.after}, {"prefix", &page.prefix}}) {
+    const auto text = parameter(request, name);
+    if (text.empty()) continue;
+    *value = Prefix::parse(text);
+    if (!*value) {
+      return fail(Errc::invalid, fmt::format("{}={} is no prefix like 192.0.2.0/24", name, text));
+    }
+  }
+  return page;
+}
+
+// The prefixes of a page, in order, and whether more follow.
+std::pair<std::vector<const routing::PrefixState*>, bool> page_of(const Core& core,
+                                                                  const PageOf& page) {
+  std::vector<const routing::PrefixState*> all;
+  for (const auto& [prefix, known] : core.state().prefixes()) {
+    if (page.after && prefix <= *page.after) continue;
+    if (page.prefix && !page.prefix->contains(prefix)) continue;
+    all.push_back(&known);
+  }
+  const auto before = [](const auto* a, const auto* b) { return a->prefix < b->prefix; };
+  const bool has_more = all.size() > page.limit;
+  if (has_more) {
+    const auto end = all.begin() + static_cast<std::ptrdiff_t>(page.limit);
+    std::nth_element(all.begin(), end, all.end(), before);
+    all.erase(end, all.end());
+  }
+  std::sort(all.begin(), all.end(), before);
+  return {std::move(all), has_more};
+}
+
+json to_json(const routing::Estimate& estimate, Instant now) {
+  return {{"p50_us", estimate.p50.count()},
+          {"p90_us", estimate.p90.count()},
+          {"min_us", estimate.min.count()},
+          {"jitter_us", estimate.jitter.count()},
+          {"loss_permille", estimate.loss_permille},
+          {"samples", estimate.samples},
+          {"method", event::method_name(estimate.method)},
+          {"age_s", seconds_between(estimate.at, now)}};
+}
+
+json site_names(const Core& core, std::span<const SiteId> sites) {
+  json names = json::array();
+  for (const SiteId site : sites) names.push_back(core.topology().sites[site.index()].name);
+  return names;
+}
+
+json to_json(Engine& engine, const routing::Decision& decision) {
+  const Core& core = engine.core();
+  const auto& topology = core.topology();
+  const auto& service = topology.services[decision.service.index()];
+  const auto& site = topology.sites[decision.choice.site.index()];
+  json addresses = json::array();
+  for (const Address& address : site.addresses) addresses.push_back(address.to_string());
+  json out{{"address", decision.client.to_string()},
+           {"service", service.name},
+           {"site", site.name},
+           {"addresses", std::move(addresses)},
+           {"ttl_s", decision.ttl.count()},
+           {"scope", decision.choice.scope},
+           {"reason", routing::to_string(decision.reason)},
+           {"override", routing::to_string(decision.choice.override)},
+           {"basis", decision.basis ? json(decision.basis->to_string()) : json()}};
+  out["candidates"] = json::array();
+  for (const routing::Candidate& candidate : decision.candidates) {
+    json entry{{"site", topology.sites[candidate.site.index()].name}, {"up", candidate.is_up}};
+    if (candidate.score) entry["score_us"] = candidate.score->count();
+    if (candidate.distance_km) entry["distance_km"] = std::llround(*candidate.distance_km);
+    if (candidate.estimate) entry.update(to_json(*candidate.estimate, engine.now()));
+    out["candidates"].push_back(std::move(entry));
+  }
+  return out;
+}
+
+HttpResponse bad_request(const Error& error) { return http_error(400, error.text()); }
+
+const char* word(const SiteHealth::Site& site) {
+  if (site.by_operator == event::HealthStatus::down) return "down";
+  if (site.is_silent) return "silent";
+  if (site.by_operator == event::HealthStatus::draining) return "draining";
+  return "up";
+}
+
+}  // namespace
+
+HttpResponse query_status(Engine& engine) {
+  const Core& core = engine.core();
+  const Core::Counts& counts = core.counts();
+  std::size_t paths = 0;
+  for (const auto& [prefix, known] : core.state().prefixes()) paths += known.paths.size();
+  json body = about(engine);
+  body["node"] = engine.options().node_name;
+  body["uptime_s"] = seconds_between(engine.started_at(), engine.now());
+  body["log"] = engine.log().id();
+  body["prefixes"] = core.state().size();
+  body["paths"] = paths;
+  body["targets"] = core.targets().size();
+  body["sources"] = core.dedup().sources();
+  body["events"] = {{"accepted", engine.counters().accepted.value()},
+                    {"duplicates", engine.counters().duplicates.value()},
+                    {"rejected", engine.counters().rejected.value()}};
+  body["windows"] = {{"open", core.windows().open_windows()},
+                     {"samples_open", core.windows().open_samples()},
+                     {"samples", counts.samples},
+                     {"samples_reduced", counts.samples_reduced},
+                     {"late", counts.late},
+                     {"over_quota", counts.over_quota}};
+  body["readers"] = {{"polls", engine.followers().waiting()},
+                     {"streams", engine.followers().streaming()}};
+  return reply(std::move(body));
+}
+
+HttpResponse query_sites(Engine& engine) {
+  const Core& core = engine.core();
+  json body = about(engine);
+  body["sites"] = json::array();
+  for (std::size_t i = 0; i < core.topology().sites.size(); ++i) {
+    const routing::Site& site = core.topology().sites[i];
+    const SiteHealth::Site& health = core.health().sites()[i];
+    json addresses = json::array();
+    for (const Address& address : site.addresses) addresses.push_back(address.to_string());
+    json entry{{"site", site.name}, {"status", word(health)}, {"addresses", std::move(addresses)}};
+    if (site.location) entry["location"] = {site.location->latitude, site.location->longitude};
+    if (health.last_heard && *health.last_heard != Instant{}) {
+      entry["heartbeat_age_s"] = seconds_between(*health.last_heard, engine.now());
+    }
+    if (!health.reason.empty()) entry["reason"] = health.reason;
+    body["sites"].push_back(std::move(entry));
+  }
+  return reply(std::move(body));
+}
+
+HttpResponse query_services(Engine& engine) {
+  const Core& core = engine.core();
+  json body = about(engine);
+  body["services"] = json::array();
+  for (const routing::Service& service : core.topology().services) {
+    body["services"].push_back({{"service", service.name},
+                                {"ttl_s", service.ttl.count()},
+                                {"min_gain_us", service.min_gain.count()},
+                                {"min_gain_share", service.min_gain_share},
+                                {"sites", site_names(core, service.sites)}});
+  }
+  return reply(std::move(body));
+}
+
+HttpResponse query_channels(Engine& engine) {
+  json body{{"log", engine.log().id()}, {"unreadable", engine.log().unreadable()}};
+  body["channels"] = json::array();
+  for (std::size_t i = 0; i < event::kChannels; ++i) {
+    const auto channel = static_cast<event::Channel>(i);
+    body["channels"].push_back({{"channel", event::to_string(channel)},
+                                {"first", engine.log().first(channel)},
+                                {"last", engine.log().last(channel)}});
+  }
+  return reply(std::move(body));
+}
+
+HttpResponse query_targets(Engine& engine, const HttpRequest& request) {
+  const auto page = parse_page(request);
+  if (!page) return bad_request(page.error());
+  json body = about(engine);
+  body["targets"] = json::array();
+  for (const Targets::Known& known : engine.core().targets().known()) {
+    if (body["targets"].size() == page->limit) break;
+    if (page->prefix && !page->prefix->contains(known.prefix)) continue;
+    json addresses = json::array();
+    for (const Address& address : known.addresses) addresses.push_back(address.to_string());
+    body["targets"].push_back({{"prefix", known.prefix.to_string()},
+                               {"addresses", std::move(addresses)},
+                               {"queries", known.queries},
+                               {"queries_per_minute", known.per_minute},
+                               {"asked_age_s", seconds_between(known.last_asked, engine.now())}});
+  }
+  body["total"] = engine.core().targets().size();
+  return reply(std::move(body));
+}
+
+HttpResponse query_paths(Engine& engine, const HttpRequest& request) {
+  const auto page = parse_page(request);
+  if (!page) return bad_request(page.error());
+  const std::string site = parameter(request, "site");
+  const auto [prefixes, has_more] = page_of(engine.core(), *page);
+  json body = about(engine);
+  body["paths"] = json::array();
+  for (const routing::PrefixState* known : prefixes) {
+    for (const routing::PathState& path : known->paths) {
+      const std::string& name = engine.core().topology().sites[path.site.index()].name;
+      if (!site.empty() && site != name) continue;
+      json entry{{"prefix", known->prefix.to_string()}, {"site", name}};
+      entry.update(to_json(path.estimate, engine.now()));
+      body["paths"].push_back(std::move(entry));
+    }
+  }
+  if (has_more) body["next"] = prefixes.back()->prefix.to_string();
+  return reply(std::move(body));
+}
+
+HttpResponse query_table(Engine& engine, const HttpRequest& request) {
+  const auto page = parse_page(request);
+  if (!page) return bad_request(page.error());
+  const Core& core = engine.core();
+  const routing::RoutingTable& table = engine.table();
+  const std::string wanted = parameter(request, "service");
+  const auto [prefixes, has_more] = page_of(core, *page);
+  json body = about(engine);
+  body["generation"] = table.generation();
+  body["memory_bytes"] = table.memory_bytes();
+  body["rankings"] = table.rankings().size();
+  body["rows"] = json::array();
+  for (const routing::PrefixState* known : prefixes) {
+    for (std::size_t i = 0; i < core.topology().services.size(); ++i) {
+      const routing::Service& service = core.topology().services[i];
+      if (!wanted.empty() && wanted != service.name) continue;
+      const ServiceId id(static_cast<std::uint16_t>(i));
+      const routing::Leaf leaf = table.find(id, known->prefix.address());
+      body["rows"].push_back({{"prefix", known->prefix.to_string()},
+                              {"service", service.name},
+                              {"scope", leaf.block_length},
+                              {"ranking", site_names(core, table.ranking(leaf.ranking))}});
+    }
+  }
+  if (has_more) body["next"] = prefixes.back()->prefix.to_string();
+  return reply(std::move(body));
+}
+
+HttpResponse query_route(Engine& engine, const HttpRequest& request) {
+  const Core& core = engine.core();
+  const std::string text = parameter(request, "address");
+  const auto prefix = Prefix::parse(text);
+  if (!prefix) {
+    return http_error(400, "address=" + text + " is no address or prefix",
+                      "ask /v1/route?address=192.0.2.1&service=www.example.com");
+  }
+  std::string name = to_lower(parameter(request, "service"));
+  if (name.ends_with('.')) name.pop_back();
+  if (!name.empty() && !core.topology().find_service(name)) {
+    std::vector<std::string_view> names;
+    for (const auto& service : core.topology().services) names.push_back(service.name);
+    return http_error(404, "unknown service \"" + name + "\"",
+                      fmt::format("services are {}", fmt::join(names, ", ")));
+  }
+  const routing::RoutingTable& table = engine.table();
+  json body = about(engine);
+  body["generation"] = table.generation();
+  body["decisions"] = json::array();
+  for (std::size_t i = 0; i < core.topology().services.size(); ++i) {
+    if (!name.empty() && core.topology().services[i].name != name) continue;
+    body["decisions"].push_back(to_json(
+        engine,
+        routing::explain(core.topology(), table, core.state(), engine.geo(), core.health().up(),
+                         ServiceId(static_cast<std::uint16_t>(i)), prefix->address())));
+  }
+  return reply(std::move(body));
+}
+
+HttpResponse query_task(const EventLog& log, std::string_view task) {
+  std::vector<event::Event> events;
+  for (const std::string& bytes : log.task(task, kTaskEvents)) {
+    auto event =
+        event::from_protobuf({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
+    if (event) events.push_back(std::move(*event));
+  }
+  if (events.empty()) {
+    return http_error(404, "no event of task \"" + std::string(task) + "\" is kept",
+                      "GET /v1/tasks lists recent ones");
+  }
+  const TaskSummary summary = summarize_task(events);
+  json body{{"task", task},
+            {"sent", summary.sent},
+            {"answered", summary.answered},
+            {"lost", summary.lost},
+            {"prefixes", summary.prefixes},
+            {"sites", summary.sites},
+            {"other_events", summary.other_events},
+            {"first", format_instant(summary.first)},
+            {"last", format_instant(summary.last)},
+            {"duration_s", seconds_between(summary.first, summary.last)}};
+  if (summary.p50) body["p50_us"] = summary.p50->count();
+  if (summary.p90) body["p90_us"] = summary.p90->count();
+  if (summary.max) body["max_us"] = summary.max->count();
+  return reply(std::move(body));
+}
+
+// The tasks of the newest measurements, newest first.
+HttpResponse query_tasks(const EventLog& log) {
+  constexpr event::Position kLookBack = 20'000;
+  const event::Position last = log.last(event::Channel::measurement);
+  const Page page =
+      log.read(event::Channel::measurement, last > kLookBack ? last - kLookBack : 0, kLookBack);
+  json body;
+  body["tasks"] = json::array();
+  std::set<std::string> seen;
+  for (auto it = page.events.rbegin(); it != page.events.rend(); ++it) {
+    if (seen.size() == kRecentTasks) break;
+    const auto event = event::from_protobuf(
+        {reinterpret_cast<const std::uint8_t*>(it->event.data()), it->event.size()});
+    if (!event || event->task.empty() || !seen.insert(event->task).second) continue;
+    body["tasks"].push_back({{"task", event->task}, {"last", format_instant(event->time)}});
+  }
+  return reply(std::move(body));
+}
+
+}  // namespace isochrone::collector

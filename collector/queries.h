@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Queries: what can be asked of the collector's state, as JSON; docs/formats.md has every field.
+//
+// Threads:  the engine's: each answer is one consistent look.
+// Limits:   lists are paged: `limit` (1000, at most 100 000) and `after`, the last key of the page
+//           before.
+#pragma once
+
+#include "base/http_server.h"
+#include "collector/engine.h"
+
+namespace isochrone::collector {
+
+HttpResponse query_status(Engine& engine);
+HttpResponse query_sites(Engine& engine);
+HttpResponse query_services(Engine& engine);
+HttpResponse query_channels(Engine& engine);
+HttpResponse query_targets(Engine& engine, const HttpRequest& request);
+HttpResponse query_paths(Engine& engine, const HttpRequest& request);
+HttpResponse query_table(Engine& engine, const HttpRequest& request);
+HttpResponse query_route(Engine& engine, const HttpRequest& request);
+// These read the log and may run in any thread.
+HttpResponse query_task(const EventLog& log, std::string_view task);
+HttpResponse query_tasks(const EventLog& log);
+
+}  // namespace isochrone::collector

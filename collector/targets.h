@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Targets: from where DNS demand comes, to what probers should measure.
+//
+// A prefix that is asked for becomes a target at once, and again while demand goes on and half its
+// lifetime is over; without demand it lapses by itself.
+//
+// Threads:  one thread.
+// Limits:   kMaxTargets prefixes; the one asked for longest ago makes room.
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "base/ip.h"
+#include "base/time.h"
+#include "event/event.h"
+
+namespace isochrone::collector {
+
+class Targets {
+ public:
+  static constexpr std::size_t kMaxTargets = 100'000;
+
+  struct Known {
+    Prefix prefix;
+    Instant first_asked;
+    Instant last_asked;
+    Instant announced;             // when the last target event was made
+    std::uint64_t queries = 0;     // since it is known
+    std::uint32_t per_minute = 0;  // in the last report
+    std::vector<Address> addresses;
+  };
+
+  explicit Targets(Seconds lifetime) : lifetime_(lifetime) {}
+
+  // The target event to announce now, if any.
+  std::optional<event::Target> ask(const event::Demand& demand, Instant now);
+
+  std::size_t size() const noexcept { return order_.size(); }
+  // Most recently asked for first.
+  const std::list<Known>& known() const noexcept { return order_; }
+  void set_lifetime(Seconds lifetime) noexcept { lifetime_ = lifetime; }
+
+ private:
+  Seconds lifetime_;
+  std::list<Known> order_;
+  std::unordered_map<Prefix, std::list<Known>::iterator> by_prefix_;
+};
+
+}  // namespace isochrone::collector

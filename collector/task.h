@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Task: what one probe round or beacon session came to, computed from its stored events.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/time.h"
+#include "event/event.h"
+
+namespace isochrone::collector {
+
+struct TaskSummary {
+  std::uint64_t sent = 0;  // measurements of the task
+  std::uint64_t answered = 0;
+  std::uint64_t lost = 0;
+  std::uint64_t prefixes = 0;  // distinct
+  std::vector<std::string> sites;
+  std::optional<Micros> p50;
+  std::optional<Micros> p90;
+  std::optional<Micros> max;
+  Instant first{};
+  Instant last{};
+  std::uint64_t other_events = 0;  // of the task, that are no measurements
+};
+
+TaskSummary summarize_task(const std::vector<event::Event>& events);
+
+}  // namespace isochrone::collector

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// OpenWindows: the samples of each (path, window) until the window closes.
+//
+// A window is [k * length, (k + 1) * length) of event time. It takes events until `lateness` after
+// its end; then its samples go through the accumulators in canonical order, so that the same events
+// in any order give the same bytes.
+//
+// Threads:  one thread.
+// Limits:   kMaxSamples per (path, window): more are counted and not kept, so that one source
+//           cannot fill the memory.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "base/ip.h"
+#include "base/time.h"
+#include "event/event.h"
+#include "routing/estimate.h"
+#include "routing/topology.h"
+
+namespace isochrone::collector {
+
+struct Path {
+  Prefix prefix;
+  routing::SiteId site;
+
+  friend auto operator<=>(const Path&, const Path&) = default;
+};
+
+struct Sample {
+  Instant time;
+  std::optional<Micros> rtt;  // none: lost
+  routing::Method method = routing::Method::icmp;
+
+  friend auto operator<=>(const Sample&, const Sample&) = default;
+};
+
+struct ClosedWindow {
+  Path path;
+  routing::WindowSummary summary;
+};
+
+// What a window's samples say, whatever order they are in. `samples` is not empty.
+routing::WindowSummary summarize(std::vector<Sample> samples, Instant end);
+
+class OpenWindows {
+ public:
+  static constexpr std::size_t kMaxSamples = 1'024;
+
+  enum class Added : std::uint8_t { kept, late, over_quota };
+
+  OpenWindows(Millis length, Millis lateness) : length_(length), lateness_(lateness) {}
+
+  // `position` of the event in the log, for oldest_position().
+  Added add(const Path& path, const Sample& sample, event::Position position);
+
+  // Closes all windows that take no more events at `now`; sorted by window, then path.
+  std::vector<ClosedWindow> close(Instant now);
+
+  // Everything before this is closed.
+  Instant closed_until() const noexcept { return closed_until_; }
+  void restore_closed_until(Instant until) noexcept { closed_until_ = until; }
+  // The oldest event an open window holds: what a restart must read again. None: nothing is open.
+  std::optional<event::Position> oldest_position() const;
+
+  // After the sites were numbered anew; samples of sites that are gone are dropped.
+  void renumber(const std::function<std::optional<routing::SiteId>(routing::SiteId)>& new_id);
+
+  std::size_t open_windows() const noexcept { return windows_.size(); }
+  std::size_t open_samples() const noexcept { return samples_; }
+
+ private:
+  struct PathHash {
+    std::size_t operator()(const Path& path) const noexcept {
+      return std::hash<Prefix>{}(path.prefix) ^ (std::size_t{path.site.value()} << 48);
+    }
+  };
+  struct Window {
+    std::unordered_map<Path, std::vector<Sample>, PathHash> paths;
+    event::Position oldest = 0;
+  };
+
+  Millis length_;
+  Millis lateness_;
+  Instant closed_until_{};
+  std::size_t samples_ = 0;
+  std::map<Instant, Window> windows_;  // by start
+};
+
+}  // namespace isochrone::collector
