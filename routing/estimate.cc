@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "base/ip.h"
 #include "routing/integer_sqrt.h"
 
 namespace isochrone::routing {
@@ -16,10 +17,16 @@ using Count = std::int64_t;
 // judged by (ANCHORS: within 1 ms or 5 % of the best), and is followed by averaging.
 constexpr Micros kLeastJump{1'000};
 constexpr int kLeastJumpShare = 20;  // one in so many
-// Chance alone takes a median four standard errors away once in 16 000 windows.
-constexpr int kJumpErrors = 4;
+// Chance alone takes a median five standard errors away less than once in a million windows.
+constexpr int kJumpErrors = 5;
 // A median of fewer answers may be a single straggler; it pulls, but does not replace.
 constexpr std::uint32_t kJumpAnswers = 3;
+// One straggler among few answers makes the deviation of a window many times that of the path.
+constexpr int kMostJitterGrowth = 4;
+// Bounds of what is believed of a window, so that no sum here overflows. An answer later than a
+// minute is a lost one, and a million answers are as sure as more.
+constexpr Micros kLongestTime{60'000'000};
+constexpr std::uint32_t kMostAnswers = 1'000'000;
 
 // The average of two values that stand for so many samples each, rounded to the nearest.
 Count average(Count old, Count old_weight, Count fresh, Count fresh_weight) {
@@ -30,75 +37,111 @@ Micros average(Micros old, Count old_weight, Micros fresh, Count fresh_weight) {
   return Micros(average(old.count(), old_weight, fresh.count(), fresh_weight));
 }
 
+WindowSummary within_bounds(WindowSummary window) {
+  for (Micros* time : {&window.min, &window.p50, &window.p90, &window.jitter}) {
+    *time = std::clamp(*time, Micros(0), kLongestTime);
+  }
+  window.answered = std::min(window.answered, kMostAnswers);
+  window.lost = std::min(window.lost, kMostAnswers);
+  return window;
+}
+
 bool left_the_noise(const Estimate& before, const WindowSummary& window) {
-  // The calmer of both: one straggler must not hide the change that comes after it.
-  const Micros jitter =
-      window.answered < kJumpAnswers ? before.jitter : std::min(before.jitter, window.jitter);
-  const Micros error = standard_error(before.p50, jitter, window.answered);
+  const Micros error = standard_error(before, window.answered);
   const Micros jump = std::chrono::abs(window.p50 - before.p50);
   return jump > std::max({kLeastJump, before.p50 / kLeastJumpShare, error * kJumpErrors});
 }
 
-// Whether a window loses more, or less, than three standard deviations of a binomial around the
-// known loss explain, and by at least three probes: at 0 and 1000 permille the deviation is nothing.
+// Whether chance explains what a window lost of what it sent, given the known loss: three standard
+// deviations of a binomial. More loss than known must also be two probes more than that, because
+// loss comes in bursts; less must be two probes at all.
 bool loss_left_the_noise(Count permille, Count sent, Count lost) {
-  const Count surprise = std::abs(lost * 1'000 - sent * permille);
-  return surprise > 3 * integer_sqrt(sent * permille * (1'000 - permille)) + 2'000;
+  const Count surprise = lost * 1'000 - sent * permille;
+  const Count deviation = 3 * integer_sqrt(sent * permille * (1'000 - permille));
+  if (surprise > 0) return surprise > deviation + 2'000;
+  return -surprise > std::max(deviation, Count{2'000});
 }
 
-std::uint16_t fold_loss(const Estimate& before, const WindowSummary& window) {
+struct Loss {
+  Count permille;
+  bool is_anew;  // it replaced what was known
+};
+
+Loss fold_loss(const Estimate& before, const WindowSummary& window) {
+  const Count known = before.loss_permille;
   const Count lost = window.lost;
   const Count sent = lost + window.answered;
-  const Count known = before.loss_permille;
-  if (sent == 0) return before.loss_permille;
-  const Count fresh = (lost * 1'000 + sent / 2) / sent;
-  const Count memory = std::min(before.samples, kMemoryProbes);
-  const bool anew = memory == 0 || loss_left_the_noise(known, sent, lost);
-  return static_cast<std::uint16_t>(anew ? fresh : average(known, memory, fresh, sent));
+  if (sent == 0) return {known, false};
+  if (before.samples == 0 || loss_left_the_noise(known, sent, lost)) {
+    return {(lost * 1'000 + sent / 2) / sent, true};
+  }
+  const Count memory = std::min<Count>(probes_behind(before), kMemoryProbes);
+  const Count weight = memory + sent;
+  // A thousandth is coarse beside what one window moves. Rounding up as often as the remainder is
+  // large, by the window's end as a die, loses nothing on average and is the same everywhere.
+  const auto die = hash_bits(static_cast<std::uint64_t>(unix_nanos(window.end)), 0);
+  const auto carry = static_cast<Count>(die % static_cast<std::uint64_t>(weight));
+  return {(known * memory + lost * 1'000 + carry) / weight, false};
 }
 
-}  // namespace
-
-Micros standard_error(Micros median, Micros jitter, std::uint32_t samples) {
-  if (samples == 0) return median;
-  // As if two more samples had shown the jitter of an unremarkable path, 5 % of its median.
-  constexpr Count kPriorSamples = 2;
-  constexpr Count kPriorShare = 20;
-  const Count n = samples;
-  const Count deviation =
-      (jitter.count() * n + median.count() / kPriorShare * kPriorSamples) / (n + kPriorSamples);
-  // A Gaussian's median has 1.253 sigma / sqrt(n), and its mean deviation is 0.798 sigma: 1.57. The
-  // root is taken of n * 10^6, in thousandths.
-  return Micros(deviation * 1'570 / integer_sqrt(n * 1'000'000));
-}
-
-Estimate fold_window(const Estimate& before, const WindowSummary& window) {
+// Replaces the times of an estimate by a window's, or averages them. Both have answers, or `before`
+// none.
+Estimate fold_times(const Estimate& before, const WindowSummary& window) {
   Estimate after = before;
-  after.at = std::max(before.at, window.end);
-  after.loss_permille = fold_loss(before, window);
-  if (window.answered == 0) return after;
-
   after.method = window.method;
-  const bool first = before.samples == 0;
-  const bool jumped = !first && left_the_noise(before, window);
-  if (first || (jumped && window.answered >= kJumpAnswers)) {
+  const bool is_first = before.samples == 0;
+  const bool has_jumped = !is_first && left_the_noise(before, window);
+  if (is_first || (has_jumped && window.answered >= kJumpAnswers)) {
     after.min = window.min;
     after.p50 = window.p50;
     after.p90 = window.p90;
-    // Fewer answers than these tell nothing of their own spread.
-    const bool tells_jitter = first || window.answered >= kJumpAnswers;
-    after.jitter = tells_jitter ? window.jitter : before.jitter;
+    after.jitter = window.jitter;
     after.samples = window.answered;
     return after;
   }
   const Count fresh = window.answered;
-  const Count past = std::min<Count>(before.samples, jumped ? fresh : Count{kMemoryAnswers});
+  const Count past = std::min<Count>(before.samples, has_jumped ? fresh : Count{kMemoryAnswers});
   after.min = std::min(window.min, average(before.min, past, window.min, fresh));
   after.p50 = average(before.p50, past, window.p50, fresh);
   after.p90 = average(before.p90, past, window.p90, fresh);
-  if (window.answered > 1) after.jitter = average(before.jitter, past, window.jitter, fresh);
+  if (window.answered > 1) {  // a lone answer tells nothing of its spread
+    const Micros most = std::max(before.jitter * kMostJitterGrowth, kLeastJump);
+    after.jitter = average(before.jitter, past, std::min(window.jitter, most), fresh);
+  }
   after.samples = std::min(before.samples, kMemoryProbes) + window.answered;
   return after;
+}
+
+}  // namespace
+
+Micros standard_error(const Estimate& estimate, std::uint32_t answers) {
+  // As if two more samples had shown the jitter of an unremarkable path, 5 % of its median.
+  constexpr Count kPriorSamples = 2;
+  constexpr Count kPriorShare = 20;
+  const Count known = std::min(estimate.samples, kMostAnswers);
+  const Count prior = estimate.p50.count() / kPriorShare;
+  const Count deviation =
+      (estimate.jitter.count() * known + prior * kPriorSamples) / (known + kPriorSamples);
+  // A Gaussian's median strays 1.253 sigma / sqrt(n); five answers deviate 0.66 sigma from their own
+  // median: 1.9. The root is taken of n * 10^6, in thousandths.
+  const Count n = std::clamp<Count>(answers, 1, kMostAnswers);
+  return Micros(deviation * 1'900 / integer_sqrt(n * 1'000'000));
+}
+
+std::int64_t probes_behind(const Estimate& estimate) {
+  const Count answered_permille = 1'000 - estimate.loss_permille;
+  return estimate.samples * Count{1'000} / std::max(answered_permille, Count{1});
+}
+
+Estimate fold_window(const Estimate& before, const WindowSummary& reported) {
+  const WindowSummary window = within_bounds(reported);
+  const Loss loss = fold_loss(before, window);
+  Estimate after = before;
+  after.at = std::max(before.at, window.end);
+  after.loss_permille = static_cast<std::uint16_t>(loss.permille);
+  // What the path was before it broke or healed tells little of it now.
+  if (loss.is_anew) after.samples = std::min(before.samples, std::max(window.answered, 1U));
+  return window.answered == 0 ? after : fold_times(after, window);
 }
 
 }  // namespace isochrone::routing

@@ -48,14 +48,18 @@ constexpr std::uint32_t kMemoryAnswers = 64;
 // Loss is rarer than answers, so telling 1 % from 5 % takes a longer memory.
 constexpr std::uint32_t kMemoryProbes = 256;
 
-// The estimate after one more window, in order of `end`. Pure: same inputs, same bytes. A window
-// without answers moves only loss and `at`. A median that left the noise replaces the past at once (a
-// path that changed must not be averaged with what it was), and so does a loss that chance does not
-// explain; otherwise windows are averaged by their answers, the past bounded by the memory above.
+// The estimate after one more window, in order of `end`. Pure: same inputs, same bytes. A median
+// that left the noise replaces the past at once (a path that changed must not be averaged with what
+// it was), and so does a loss that chance does not explain; otherwise windows are averaged by their
+// answers, the past bounded by the memory above. A window without answers moves no time but `at`.
 Estimate fold_window(const Estimate& before, const WindowSummary& window);
 
-// How far the median of so many samples strays by chance (one standard deviation). What few samples
-// say of their own jitter is mixed with what paths are like in general, so one sample is not sure.
-Micros standard_error(Micros median, Micros jitter, std::uint32_t samples);
+// How many probes the estimate's loss is known from, about.
+std::int64_t probes_behind(const Estimate& estimate);
+
+// How far the median of so many answers of this path strays by chance (one standard deviation).
+// What few samples say of their jitter is mixed with what paths are like in general, so that one
+// sample is not sure.
+Micros standard_error(const Estimate& estimate, std::uint32_t answers);
 
 }  // namespace isochrone::routing

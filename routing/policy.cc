@@ -25,8 +25,8 @@ bool has_answers(const Estimate* estimate) { return estimate != nullptr && estim
 // Two standard deviations of a binomial below the seen loss: one lost probe of thirty is no loss.
 std::int64_t certain_loss_permille(const Estimate& estimate) {
   const std::int64_t loss = estimate.loss_permille;
-  const std::int64_t answers = std::min(estimate.samples, kMemoryProbes);
-  return std::max<std::int64_t>(0, loss - 2 * integer_sqrt(loss * (1'000 - loss) / answers));
+  const std::int64_t probes = std::min<std::int64_t>(probes_behind(estimate), kMemoryProbes);
+  return std::max<std::int64_t>(0, loss - 2 * integer_sqrt(loss * (1'000 - loss) / probes));
 }
 
 // Of the difference of two medians.
@@ -34,7 +34,7 @@ Micros noise(const Estimate& a, const Estimate& b) {
   const auto squared = [](const Estimate& estimate) {
     // A running average over a memory of n answers is as sure as a plain one of 2 n.
     const std::uint32_t answers = std::min(estimate.samples, 2 * kMemoryAnswers);
-    const auto error = standard_error(estimate.p50, estimate.jitter, answers).count();
+    const auto error = standard_error(estimate, answers).count();
     return error * error;
   };
   return Micros(integer_sqrt(squared(a) + squared(b)));
