@@ -19,11 +19,11 @@ struct ZoneSource {
 
 struct Options {
   std::vector<Endpoint> listen;
-  unsigned workers = 1;                // threads, each with its own socket per endpoint
+  unsigned workers = 1;  // threads, each with its own socket per endpoint
   bool edns_client_subnet = true;
   std::uint16_t max_udp_payload = 1232;  // fits 1280 minus headers, so never fragmented (RFC 9715)
-  unsigned tcp_connections = 1000;       // in all; a client that would exceed it waits in the backlog
-  Millis tcp_idle{10'000};               // RFC 7766 section 6.2.3: in the order of seconds
+  unsigned tcp_connections = 1000;  // in all; a client that would exceed it waits in the backlog
+  Millis tcp_idle{10'000};          // RFC 7766 section 6.2.3: in the order of seconds
   std::vector<ZoneSource> zones;
   std::filesystem::path state_dir;  // where the snapshot lives
   std::string node_name;            // source of demand and decision events: dns-<node>

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dns/answer.h"
+
+#include <algorithm>
+#include <array>
+#include <span>
+
+#include "dns/query.h"
+#include "dns/response.h"
+
+namespace isochrone::dns {
+namespace {
+
+// For whom a routed name is answered.
+struct Client {
+  Address address;
+  Prefix network;
+  bool is_from_subnet = false;
+};
+
+Client client_of(const Snapshot& snapshot, const Query& query, const Address& sender) noexcept {
+  const Client resolver{sender, client_network(sender), false};
+  if (!query.edns || !query.edns->client_subnet) return resolver;
+  const ClientSubnet& subnet = *query.edns->client_subnet;
+  if (subnet.source == 0)
+    return resolver;  // RFC 7871 section 7.1.2: the client wants no part of it
+  const int longest = client_network(subnet.address).length();
+  const Prefix network(subnet.address, std::min<int>(subnet.source, longest));
+  const PrivateMask block = private_bit(subnet.address);
+  // Demand still names the private network: that is how it can come to be measured.
+  if (block != 0 && (block & snapshot.measured_private) == 0) return {sender, network, false};
+  return {subnet.address, network, true};
+}
+
+// One answer in the making. A name is looked up, and when it is an alias, its target is the next name.
+class Answerer {
+ public:
+  Answerer(const Snapshot& snapshot, const Query& query, const Address& sender, Response& response,
+           Reply& reply) noexcept
+      : snapshot_(snapshot), query_(query), sender_(sender), response_(response), reply_(reply) {}
+
+  void run() noexcept {
+    name_ = query_.name;
+    for (std::size_t aliases = 0; aliases <= kMaxAliases; ++aliases) {
+      zone_ = snapshot_.zones->find(name_, query_.type);
+      if (zone_ == nullptr) {
+        // The first name is not ours; a later one is another server's to answer.
+        if (aliases == 0) response_.set_rcode(Rcode::refused);
+        return;
+      }
+      const Zone::Match match = zone_->find(name_, query_.type);
+      if (match.kind == Zone::Kind::referral) return refer(match);
+      if (aliases == 0) response_.set_authoritative();
+      if (match.kind == Zone::Kind::nxdomain) return deny(Rcode::nxdomain);
+      if (!follow_alias(*match.node, aliases)) return;
+    }
+  }
+
+ private:
+  std::size_t apex() const noexcept {
+    return response_.place_of_suffix(owner_, name_.labels() - zone_->origin_labels());
+  }
+
+  // Adds data that the answer cannot do without (RFC 2181 section 9).
+  bool require(Response::Section section, const Rrset& set, std::size_t owner,
+               std::optional<std::uint32_t> ttl = std::nullopt) noexcept {
+    if (response_.add(section, set, owner, apex(), ttl)) return true;
+    response_.set_truncated();
+    return false;
+  }
+
+  // True when the node is an alias whose target is to be answered next.
+  bool follow_alias(const Zone::Node& node, std::size_t aliases) noexcept {
+    const auto alias = zone_->rrset(node, type::cname);
+    if (!alias || query_.type == type::cname || query_.type == type::any) {
+      answer_node(node);
+      return false;
+    }
+    // An alias met before leads where it led: the chain is a loop.
+    const auto met = std::span(seen_).first(aliases);
+    if (aliases == kMaxAliases || std::find(met.begin(), met.end(), &node) != met.end())
+      return false;
+    seen_[aliases] = &node;
+    const std::size_t target = response_.position() + kRecordHead;
+    if (!require(Response::answer, *alias, owner_)) return false;
+    if (!read_target(alias->wire, kRecordHead, zone_->origin(), name_)) return false;
+    owner_ = target;
+    return true;
+  }
+
+  void answer_node(const Zone::Node& node) noexcept {
+    if (const auto service = zone_->service(node)) {
+      if (query_.type == type::a) return route(*service, Family::v4);
+      if (query_.type == type::aaaa) return route(*service, Family::v6);
+      if (query_.type == type::any) {
+        const bool has_v4 = snapshot_.zones->routed(*service, Family::v4).with_addresses != 0;
+        return route(*service, has_v4 ? Family::v4 : Family::v6);
+      }
+    }
+    const auto set =
+        query_.type == type::any ? zone_->smallest_rrset(node) : zone_->rrset(node, query_.type);
+    if (set) {
+      require(Response::answer, *set, owner_);
+    } else {
+      deny(Rcode::noerror);
+    }
+  }
+
+  void route(routing::ServiceId service, Family family) noexcept {
+    const Client client = client_of(snapshot_, query_, sender_);
+    reply_.service = service;
+    reply_.client = client.address;
+    reply_.client_network = client.network;
+    reply_.used_client_subnet = client.is_from_subnet;
+    const ZoneSet::Routed routed = snapshot_.zones->routed(service, family);
+    if (routed.with_addresses == 0) return deny(Rcode::noerror);
+    const routing::SiteMask up = snapshot_.up & routed.sites;
+    // All down counts as all up. While some site is up, a family that only dead sites have is absent,
+    // for no longer than an answer would live: never a dead site, and soon again the living one.
+    const routing::SiteMask usable = (up == 0 ? routed.sites : up) & routed.with_addresses;
+    if (usable == 0) return deny(Rcode::noerror, routed.ttl);
+    reply_.choice = routing::choose(*snapshot_.table, service, client.address, usable);
+    correct_override(up);
+    const std::uint8_t scope = client.is_from_subnet ? reply_.choice.scope : std::uint8_t{0};
+    response_.set_scope(std::max(response_.scope(), scope));
+    require(Response::answer, snapshot_.zones->addresses(service, family, reply_.choice.site),
+            owner_);
+  }
+
+  // choose() was given only the sites that have the family; say what health alone did.
+  void correct_override(routing::SiteMask up) noexcept {
+    const auto ranking = snapshot_.table->ranking(reply_.choice.ranking);
+    if (up == 0) {
+      reply_.choice.override = routing::Override::all_down;
+    } else if (!ranking.empty() && (up & routing::site_bit(ranking.front())) != 0) {
+      reply_.choice.override = routing::Override::none;
+    }
+  }
+
+  // RFC 2308: the apex' SOA tells a denial from a referral. Denials hold for every client, so their
+  // scope is 0 (RFC 7871 section 7.4).
+  void deny(Rcode rcode, std::optional<std::uint32_t> longest_ttl = std::nullopt) noexcept {
+    response_.set_rcode(rcode);
+    const auto ttl =
+        longest_ttl ? std::optional(std::min(*longest_ttl, zone_->negative_ttl())) : std::nullopt;
+    require(Response::authority, zone_->negative_soa(), apex(), ttl);
+  }
+
+  void refer(const Zone::Match& cut) noexcept {
+    const auto servers = zone_->rrset(*cut.node, type::ns);
+    if (!servers) return;
+    const std::size_t owner = response_.place_of_suffix(owner_, cut.skip);
+    const std::size_t start = response_.position();
+    if (!require(Response::authority, *servers, owner)) return;
+    const Bytes cut_name = name_.suffix(cut.skip);
+    // In-domain glue first: without it the child cannot be reached, so it fits or the reply is
+    // truncated (RFC 9471 section 3.1). Glue under a sibling is a courtesy.
+    add_glue(*servers, start, cut_name, true);
+    if (!response_.is_truncated()) add_glue(*servers, start, cut_name, false);
+  }
+
+  void add_glue(const Rrset& servers, std::size_t start, Bytes cut_name, bool in_domain) noexcept {
+    Name target;
+    const Bytes wire = servers.wire;
+    for (std::size_t at = 0; at < wire.size(); at += kRecordHead + servers.data_octets(at)) {
+      const std::size_t name_at = at + kRecordHead;
+      if (!read_target(wire, name_at, zone_->origin(), target)) continue;
+      if (!target.is_within(zone_->origin()) || target.is_within(cut_name) != in_domain) continue;
+      const Zone::Node* node = zone_->find_node(target);
+      if (node == nullptr) continue;
+      for (const std::uint16_t family : {type::a, type::aaaa}) {
+        const auto glue = zone_->rrset(*node, family);
+        if (!glue || response_.add(Response::additional, *glue, start + name_at, kQuestionName)) {
+          continue;
+        }
+        if (in_domain) return response_.set_truncated();
+      }
+    }
+  }
+
+  const Snapshot& snapshot_;
+  const Query& query_;
+  const Address& sender_;
+  Response& response_;
+  Reply& reply_;
+  const Zone* zone_ = nullptr;
+  Name name_;                          // the name being answered
+  std::size_t owner_ = kQuestionName;  // where it stands in the response
+  std::array<const Zone::Node*, kMaxAliases> seen_{};
+};
+
+std::size_t size_limit(const Snapshot& snapshot, const Query& query, Transport transport,
+                       std::size_t room) noexcept {
+  if (transport == Transport::tcp) return std::min(room, kMaxMessage);
+  const std::size_t asked = query.edns ? query.edns->udp_payload : kMinUdpPayload;
+  const auto ours = std::max<std::size_t>(snapshot.max_udp_payload, kMinUdpPayload);
+  return std::min({asked, ours, room});
+}
+
+Rcode rcode_of(Verdict verdict, const Query& query) noexcept {
+  switch (verdict) {
+    case Verdict::formerr:
+      return Rcode::formerr;
+    case Verdict::notimp:
+      return Rcode::notimp;
+    case Verdict::badvers:
+      return Rcode::badvers;
+    case Verdict::ok:
+    case Verdict::ignore:
+      break;
+  }
+  // Zone transfers are not offered, and no class but IN has data here.
+  const bool is_refused =
+      query.klass != kClassIn || query.type == type::axfr || query.type == type::ixfr;
+  return is_refused ? Rcode::refused : Rcode::noerror;
+}
+
+}  // namespace
+
+Reply answer(const Snapshot& snapshot, Bytes packet, const Address& sender, Transport transport,
+             MutableBytes out) noexcept {
+  Reply reply;
+  Query query;
+  const Verdict verdict = parse_query(packet, snapshot.edns_client_subnet, query);
+  if (verdict == Verdict::ignore || out.size() < kMinUdpPayload) return reply;
+  Response response(query, out, size_limit(snapshot, query, transport, out.size()),
+                    snapshot.max_udp_payload);
+  response.set_rcode(rcode_of(verdict, query));
+  if (response.rcode() == Rcode::noerror) {
+    Answerer(snapshot, query, sender, response, reply).run();
+  }
+  reply.rcode = response.rcode();
+  reply.is_truncated = response.is_truncated();
+  reply.size = response.finish();
+  return reply;
+}
+
+}  // namespace isochrone::dns

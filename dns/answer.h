@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// answer: bytes in, snapshot in, bytes out.
+//
+// Purity:  no socket, clock, lock, allocation or log line; the same inputs give the same bytes. What
+//          counters and demand need comes back in a plain Reply.
+// Cost:    bounded: one pass over the query, at most kMaxAliases + 1 name look-ups and one routing
+//          look-up per routed name met.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "base/bytes.h"
+#include "base/ip.h"
+#include "dns/snapshot.h"
+#include "dns/wire.h"
+#include "routing/decision.h"
+
+namespace isochrone::dns {
+
+enum class Transport : std::uint8_t { udp, tcp };
+
+// Resolvers stop following aliases between 8 and 17; past 16 the rest is theirs to ask for.
+constexpr std::size_t kMaxAliases = 16;
+
+struct Reply {
+  std::size_t size = 0;  // octets of `out` to send; 0: send nothing
+  Rcode rcode = Rcode::noerror;
+  bool is_truncated = false;
+  bool used_client_subnet = false;  // the answer depends on the query's Client Subnet
+  // Of a routed answer: the service, whom it was routed for, and how.
+  std::optional<routing::ServiceId> service;
+  Address client;         // the address the decision used
+  Prefix client_network;  // what demand is counted for: Client Subnet if given, else the sender's
+  routing::Choice choice{};
+};
+
+// `out` must hold 65535 octets for TCP and max_udp_payload (at least 512) for UDP. `sender` is where
+// the query came from: the resolver.
+Reply answer(const Snapshot& snapshot, Bytes query, const Address& sender, Transport transport,
+             MutableBytes out) noexcept;
+
+}  // namespace isochrone::dns

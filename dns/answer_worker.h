@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// AnswerWorker: one thread that answers on its own sockets, and what it saw while doing so.
+//
+// Threads:  everything here belongs to the worker's loop, except counters, which anyone may read.
+// Cost:     per query: answer(), a few counters, one slot of the demand table. Nothing is allocated;
+//           the snapshot is looked at once per batch.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/ip.h"
+#include "base/loop.h"
+#include "base/published.h"
+#include "dns/answer.h"
+#include "dns/counters.h"
+#include "dns/demand_table.h"
+#include "dns/snapshot.h"
+
+namespace isochrone::dns {
+
+// The sockets of one worker for one listening address.
+struct WorkerSockets {
+  Fd udp;
+  Fd tcp;
+};
+
+// What the fronts call for each message.
+class Answers {
+ public:
+  Answers(const Published<Snapshot>& snapshots, WorkerCounters& counters)
+      : reader_(snapshots), counters_(counters), reported_(reader_.shared()) {}
+
+  // Takes the newest snapshot: once per batch.
+  void refresh() { reader_.refresh(); }
+  Reply reply_to(Bytes query, const Address& sender, Transport transport,
+                 MutableBytes out) noexcept;
+  WorkerCounters& counters() noexcept { return counters_; }
+
+  // What was counted since the last report, ids as of the snapshot it was counted under; and from
+  // now on by the current one. A flush that finds another topology than the counts' loses nothing.
+  DemandReport report();
+  bool has_new_topology() const noexcept {
+    return reported_->topology != reader_.shared()->topology;
+  }
+
+ private:
+  void sample(const Reply& reply) noexcept;
+
+  Published<Snapshot>::Reader reader_;
+  WorkerCounters& counters_;
+  std::shared_ptr<const Snapshot> reported_;
+  DemandTable demand_;
+  // One decision in kSampleEvery and the first of each second, at most kSamples a second.
+  static constexpr unsigned kSampleEvery = 1'000;
+  static constexpr std::size_t kSamples = 16;
+  DecisionCount samples_[kSamples];
+  std::size_t sampled_ = 0;
+  unsigned until_sample_ = 0;
+};
+
+class AnswerWorker {
+ public:
+  struct Settings {
+    std::size_t tcp_connections = 0;  // this worker's share
+    Millis tcp_idle{0};
+    std::function<void(DemandReport)> report;  // called in the worker's thread, about once a second
+  };
+
+  // Runs in the worker's thread until its loop is stopped.
+  static void run(Loop& loop, std::vector<WorkerSockets> sockets,
+                  const Published<Snapshot>& snapshots, WorkerCounters& counters,
+                  const Settings& settings);
+};
+
+}  // namespace isochrone::dns

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// WorkerCounters: what one worker has counted.
+//
+// Threads: written by the worker alone, read by anyone.
+#pragma once
+
+#include <array>
+
+#include "base/counter.h"
+#include "dns/answer.h"
+#include "dns/wire.h"
+
+namespace isochrone::dns {
+
+struct WorkerCounters {
+  std::array<Counter, 2> queries;  // by Transport
+  std::array<Counter, kRcodes> replies;
+  std::array<Counter, 3> routed;  // by routing::Override
+  Counter routed_by_subnet;
+  Counter truncated;
+  Counter ignored;      // responses and runts: never answered
+  Counter oversized;    // datagrams longer than the receive buffer
+  Counter send_failed;  // replies the kernel did not take
+  Counter demand_lost;  // queries that found the demand table full
+  Counter tcp_accepted;
+  Counter tcp_timed_out;
+  Counter tcp_refused;  // accept() failed for want of descriptors or memory
+
+  void count(const Reply& reply, Transport transport) noexcept {
+    queries[static_cast<std::size_t>(transport)].add();
+    if (reply.size == 0) return ignored.add();
+    replies[static_cast<std::size_t>(reply.rcode)].add();
+    if (reply.is_truncated) truncated.add();
+    if (!reply.service) return;
+    routed[static_cast<std::size_t>(reply.choice.override)].add();
+    if (reply.used_client_subnet) routed_by_subnet.add();
+  }
+};
+
+}  // namespace isochrone::dns

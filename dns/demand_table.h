@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// DemandTable: how many queries came for each (service, client network, resolver) since the last flush.
+//
+// Threads: belongs to one worker.
+// Cost:    count() looks at no more than kProbes slots and allocates nothing; a query that finds them
+//          all taken by others is not counted: demand is a sample when it outgrows the table.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/ip.h"
+#include "dns/answer.h"
+#include "routing/topology.h"
+
+namespace isochrone::dns {
+
+struct DemandCount {
+  routing::ServiceId service;
+  Prefix network;
+  Address resolver;
+  std::uint32_t queries = 0;
+};
+
+// A decision that was given, for the `decision` channel.
+struct DecisionCount {
+  routing::ServiceId service;
+  Address client;
+  Prefix network;
+  routing::Choice choice;
+};
+
+// What a worker hands over about once a second. Ids are those of `topology`.
+struct DemandReport {
+  std::shared_ptr<const routing::Topology> topology;
+  std::uint64_t table_generation = 0;
+  std::vector<DemandCount> demand;
+  std::vector<DecisionCount> decisions;
+};
+
+class DemandTable {
+ public:
+  // 8192 keys a second and worker: beyond, one flush would post more events than a prober can use.
+  static constexpr std::size_t kSlots = 8'192;
+  static constexpr std::size_t kProbes = 8;
+
+  DemandTable() : slots_(kSlots) {}
+
+  // False when there was no room.
+  bool count(routing::ServiceId service, const Prefix& network, const Address& resolver) noexcept;
+  // Moves out what was counted; empty when nothing was.
+  std::vector<DemandCount> take();
+
+ private:
+  std::vector<DemandCount> slots_;  // free: no queries
+  std::size_t used_ = 0;
+};
+
+}  // namespace isochrone::dns

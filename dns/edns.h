@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Edns: the OPT record (RFC 6891) and the Client Subnet option in it (RFC 7871).
+//
+// Errors:  an option that runs past its record, an unknown FAMILY (0 included: RFC 7871 section 7.2.1
+//          makes no exception), a SOURCE longer than the family's width, a non-zero SCOPE, too few
+//          or too many address octets, and a bit set past SOURCE are all format errors.
+// Cost:    no allocation; one pass over the option list.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "base/bytes.h"
+#include "base/ip.h"
+
+namespace isochrone::dns {
+
+constexpr std::uint16_t kOptionClientSubnet = 8;
+
+struct ClientSubnet {
+  Address address;
+  std::uint8_t source = 0;  // SOURCE PREFIX-LENGTH
+
+  // What goes back, with the scope that holds for the answer.
+  std::size_t size() const noexcept { return 4 + 4 + (source + std::size_t{7}) / 8; }
+  void write(ByteWriter& writer, std::uint8_t scope) const noexcept;
+};
+
+struct Edns {
+  std::uint16_t udp_payload = 512;  // never below 512
+  std::uint8_t version = 0;
+  bool dnssec_ok = false;
+  std::optional<ClientSubnet> client_subnet;  // the first one
+};
+
+constexpr std::size_t kOptOctets = 11;  // an OPT record without options
+
+// The fixed fields of an OPT record whose owner and type have been read: CLASS and TTL. RDATA is
+// parsed by parse_options().
+Edns parse_opt(std::uint16_t klass, std::uint32_t ttl) noexcept;
+// False when an option is ill-formed. With `want_client_subnet` off that option is as unknown as any.
+bool parse_options(Bytes rdata, bool want_client_subnet, Edns& edns) noexcept;
+
+// The option's data; nothing when ill-formed.
+std::optional<ClientSubnet> parse_client_subnet(Bytes data) noexcept;
+
+}  // namespace isochrone::dns

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// StateFollower: follows the collector and publishes what it learns as snapshots.
+//
+// Threads:  one thread owns state, compiling and publishing; a second writes the snapshot file, so
+//           that a slow disk delays no news. Every member may be called from any thread.
+// Timing:   performance: compiled at most every 100 ms and for at most a quarter of the time. Health:
+//           published at once, the table stays. File: at most once a second.
+// Failures: without a collector, snapshots stay as they are, for ever; the file cannot be written:
+//           said once, tried again.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "base/guarded.h"
+#include "base/published.h"
+#include "base/time.h"
+#include "dns/demand_table.h"
+#include "dns/node_state.h"
+#include "dns/snapshot.h"
+#include "dns/task_thread.h"
+#include "event/client.h"
+#include "routing/geo.h"
+
+namespace isochrone::dns {
+
+// What snapshots are made from, besides state; replaced as a whole by a reload.
+struct BuildInputs {
+  std::shared_ptr<const ZoneSet> zones;
+  std::shared_ptr<const routing::Topology> topology;
+  std::shared_ptr<const routing::GeoPrior> geo;  // may be null
+  bool edns_client_subnet = true;
+  std::uint16_t max_udp_payload = 1232;
+  std::string collector_url;            // empty: nothing is followed
+  std::string source;                   // of the events posted
+  std::filesystem::path snapshot_file;  // empty: none is written
+};
+
+// Compiles the table and makes the snapshot that goes with it.
+std::shared_ptr<const Snapshot> build_snapshot(const BuildInputs& inputs, const NodeState& state,
+                                               std::uint64_t generation);
+
+class StateFollower {
+ public:
+  struct Status {
+    std::uint64_t generation = 0;
+    std::uint64_t table_generation = 0;
+    std::size_t prefixes = 0;  // of which something is known
+    std::size_t table_bytes = 0;
+    Instant newest_state{};
+    Instant changed_at{};    // when the last snapshot was published
+    Micros compile_time{0};  // of the last table
+    std::uint64_t compilations = 0;
+    bool is_connected = false;  // to the collector, by what its followers found last
+    ChannelPosition state_position;
+    ChannelPosition health_position;
+    Instant saved_at{};  // when the snapshot file was last written; the epoch: never
+    std::uint64_t save_failures = 0;
+    event::Poster::Stats posted;
+  };
+
+  // `published` holds the snapshot built from `inputs` and `state` and outlives this.
+  StateFollower(BuildInputs inputs, NodeState state, Published<Snapshot>& published);
+  // Writes the snapshot file one last time when it is not up to date.
+  ~StateFollower();
+
+  // Publishes a snapshot of the new inputs before it returns.
+  void reload(BuildInputs inputs);
+  void report(DemandReport report);
+  Status status() const {
+    return status_.with([](const Status& now) { return now; });
+  }
+
+ private:
+  class Builder;
+  Guarded<Status> status_;
+  TaskThread thread_;
+  std::unique_ptr<Builder> builder_;  // lives in the thread
+};
+
+}  // namespace isochrone::dns

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dns/node_state.h"
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+#include "event/convert.h"
+
+namespace isochrone::dns {
+namespace {
+
+// Whether the batch comes from another log than the one read so far.
+bool is_replaced(const ChannelPosition& at, const event::Follower::Batch& batch) {
+  return !at.log_id.empty() && (at.log_id != batch.log_id || batch.position < at.position);
+}
+
+}  // namespace
+
+bool NodeState::apply_state(const event::Follower::Batch& batch,
+                            const routing::Topology& topology) {
+  if (is_replaced(state_position, batch)) forget_versions();
+  state_position = {batch.log_id, batch.position};
+  bool has_changed = false;
+  for (const event::StoredEvent& stored : batch.events) {
+    const auto* state = std::get_if<event::State>(&stored.event.payload);
+    if (state == nullptr) continue;
+    newest = std::max(newest, stored.event.time);
+    if (state->paths.empty()) {
+      const routing::PrefixState* known = performance.find(state->prefix);
+      const bool is_newer = known != nullptr && state->version > known->version;
+      has_changed |= is_newer && performance.erase(state->prefix);
+    } else {
+      has_changed |= performance.apply(event::from_event(*state, topology));
+    }
+  }
+  return has_changed;
+}
+
+bool NodeState::apply_health(const event::Follower::Batch& batch) {
+  const auto before = health;
+  if (is_replaced(health_position, batch)) health.clear();
+  health_position = {batch.log_id, batch.position};
+  for (const event::StoredEvent& stored : batch.events) {
+    const auto* said = std::get_if<event::Health>(&stored.event.payload);
+    if (said == nullptr || said->origin == event::HealthOrigin::prober) continue;
+    SiteHealth& site = health[said->site];
+    (said->origin == event::HealthOrigin::collector ? site.collector : site.operators) =
+        said->status;
+  }
+  return health != before;
+}
+
+void NodeState::forget_versions() {
+  // at() of a prefix that is there changes no bucket, so the walk stays valid.
+  for (const auto& [prefix, state] : performance.prefixes()) performance.at(prefix).version = 0;
+}
+
+void NodeState::change_topology(const routing::Topology& before, const routing::Topology& after) {
+  routing::PerformanceState renamed;
+  for (const auto& [prefix, state] : performance.prefixes()) {
+    renamed.at(prefix) = event::from_event(event::to_event(state, before), after);
+  }
+  performance = std::move(renamed);
+  forget_versions();
+  state_position.position = 0;
+  health_position.position = 0;
+}
+
+routing::SiteMask NodeState::up_sites(const routing::Topology& topology) const {
+  routing::SiteMask up = routing::kAllSites;
+  for (std::size_t i = 0; i < topology.sites.size(); ++i) {
+    const auto said = health.find(topology.sites[i].name);
+    if (said != health.end() && !said->second.is_up()) {
+      up &= ~routing::site_bit(routing::SiteId(static_cast<std::uint16_t>(i)));
+    }
+  }
+  return up;
+}
+
+PrivateMask NodeState::measured_private() const {
+  PrivateMask mask = 0;
+  for (const auto& [prefix, state] : performance.prefixes()) {
+    mask = static_cast<PrivateMask>(mask | private_bit(prefix.address()));
+  }
+  return mask;
+}
+
+}  // namespace isochrone::dns

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// NodeState: what one DNS node has learnt from the collector, and how far it has read.
+//
+// Pure: batches of events in, state out. Performance is held by ids of the current topology, health by
+//       site name, so that a word about a site that is configured later is not lost.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "base/time.h"
+#include "dns/snapshot.h"
+#include "event/client.h"
+#include "event/event.h"
+#include "routing/state.h"
+#include "routing/topology.h"
+
+namespace isochrone::dns {
+
+// How far a channel was read: the position means something in the log of this id only.
+struct ChannelPosition {
+  std::string log_id;
+  event::Position position = 0;
+
+  friend bool operator==(const ChannelPosition&, const ChannelPosition&) = default;
+};
+
+// What the two that may take a site out of answers say about it. Probers' heartbeats are not heard
+// here: the collector draws its verdict from them.
+struct SiteHealth {
+  event::HealthStatus collector = event::HealthStatus::up;
+  event::HealthStatus operators = event::HealthStatus::up;
+
+  bool is_up() const {
+    return collector == event::HealthStatus::up && operators == event::HealthStatus::up;
+  }
+  friend bool operator==(const SiteHealth&, const SiteHealth&) = default;
+};
+
+struct NodeState {
+  ChannelPosition state_position;
+  ChannelPosition health_position;
+  routing::PerformanceState performance;
+  std::map<std::string, SiteHealth, std::less<>> health;
+  Instant newest{};  // of the state events applied; the epoch when there was none
+
+  // True when something that answers depend on has changed. The estimates of another log replace ours
+  // prefix by prefix as they come: until then the old ones are the best there is.
+  bool apply_state(const event::Follower::Batch& batch, const routing::Topology& topology);
+  // Health of another log replaces ours at once: an operator's word that its log has lost could
+  // never be taken back.
+  bool apply_health(const event::Follower::Batch& batch);
+
+  // Ids follow names into another topology; both channels are to be read again from their start, for
+  // what was left out because its names were unknown.
+  void change_topology(const routing::Topology& before, const routing::Topology& after);
+
+  routing::SiteMask up_sites(const routing::Topology& topology) const;
+  PrivateMask measured_private() const;
+
+ private:
+  void forget_versions();
+};
+
+}  // namespace isochrone::dns

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dns/response.h"
+
+#include <cstring>
+
+namespace isochrone::dns {
+namespace {
+
+// What the OPT record of the reply takes; none when the query had none (RFC 6891 section 7).
+std::size_t opt_octets(const Query& query) noexcept {
+  if (!query.edns) return 0;
+  return kOptOctets + (query.edns->client_subnet ? query.edns->client_subnet->size() : 0);
+}
+
+void put_u16(std::uint8_t* at, std::size_t value) noexcept {
+  at[0] = static_cast<std::uint8_t>(value >> 8);
+  at[1] = static_cast<std::uint8_t>(value);
+}
+
+}  // namespace
+
+Response::Response(const Query& query, MutableBytes out, std::size_t limit,
+                   std::uint16_t max_udp_payload) noexcept
+    : query_(query),
+      out_(out),
+      writer_(out.first(limit - opt_octets(query))),
+      max_udp_payload_(max_udp_payload) {
+  for (std::size_t i = 0; i < kHeaderOctets / 2; ++i) writer_.u16(0);
+  if (query.has_question) writer_.put(query.question);
+}
+
+bool Response::add(Section section, const Rrset& set, std::size_t owner, std::size_t apex,
+                   std::optional<std::uint32_t> ttl) noexcept {
+  // A pointer reaches the first 16 KiB only. Owners lie there: sixteen aliases of 267 octets and a
+  // referral's first glue do; what lies past it can only be glue of a huge set, which may be left out.
+  if (set.wire.size() > writer_.remaining() || owner > kMaxPointer || apex > kMaxPointer)
+    return false;
+  const std::size_t start = writer_.position();
+  writer_.put(set.wire);
+  std::uint8_t* records = out_.data() + start;
+  if (owner != kQuestionName || ttl) {
+    for (std::size_t at = 0; at < set.wire.size(); at += kRecordHead + set.data_octets(at)) {
+      put_u16(records + at, kPointerTag | owner);
+      if (ttl) {
+        put_u16(records + at + kRecordTtl, *ttl >> 16);
+        put_u16(records + at + kRecordTtl + 2, *ttl & 0xffff);
+      }
+    }
+  }
+  for (std::size_t i = 0; i < set.patches.size(); i += 2) {
+    std::uint16_t patch = 0;
+    std::memcpy(&patch, set.patches.data() + i, 2);
+    put_u16(records + patch, kPointerTag | apex);
+  }
+  counts_[section] = static_cast<std::uint16_t>(counts_[section] + set.records);
+  return true;
+}
+
+std::size_t Response::place_of_suffix(std::size_t place, std::size_t skip) const noexcept {
+  const Bytes message = writer_.written();
+  for (;;) {
+    // Only what this class wrote is read, and its pointers lead backwards: the walk ends.
+    while (message[place] >= 0xc0) {
+      place = (std::size_t{message[place]} << 8 | message[place + 1]) & kMaxPointer;
+    }
+    if (skip == 0) return place;
+    --skip;
+    place += message[place] + std::size_t{1};
+  }
+}
+
+void Response::write_opt() noexcept {
+  const auto extended = static_cast<std::uint32_t>(rcode_) >> 4;
+  writer_.u8(0);
+  writer_.u16(type::opt);
+  writer_.u16(max_udp_payload_);
+  writer_.u32((extended << 24) | (query_.edns->dnssec_ok ? 0x8000U : 0U));  // version 0
+  const auto& subnet = query_.edns->client_subnet;
+  writer_.u16(static_cast<std::uint16_t>(subnet ? subnet->size() : 0));
+  if (subnet) subnet->write(writer_, scope_);
+}
+
+std::size_t Response::finish() noexcept {
+  // The kept room is given back by writing the last record through a writer over the whole buffer.
+  const std::size_t size = writer_.position();
+  std::size_t total = size;
+  if (query_.edns) {
+    writer_ = ByteWriter(out_.subspan(size));
+    write_opt();
+    total += writer_.position();
+  }
+  ByteWriter header(out_.first(kHeaderOctets));
+  const unsigned flags =
+      0x8000U | unsigned{query_.opcode} << 11 | (is_authoritative_ ? 0x0400U : 0U) |
+      (is_truncated_ ? 0x0200U : 0U) | (query_.recursion_desired ? 0x0100U : 0U) |
+      (query_.checking_disabled ? 0x0010U : 0U) | (static_cast<unsigned>(rcode_) & 0xfU);
+  header.u16(query_.id);
+  header.u16(static_cast<std::uint16_t>(flags));
+  header.u16(query_.has_question ? 1 : 0);
+  header.u16(counts_[answer]);
+  header.u16(counts_[authority]);
+  header.u16(static_cast<std::uint16_t>(counts_[additional] + (query_.edns ? 1 : 0)));
+  return total;
+}
+
+}  // namespace isochrone::dns

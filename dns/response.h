@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Response: a reply written section by section into a bounded buffer.
+//
+// Compression: owners are pointers; names in data end in a pointer to their zone's apex, which the
+//              message always holds already: in the question, or in the alias that led to the zone.
+// Room:        what the OPT record will take is kept free from the start, so it always fits
+//              (RFC 7871 section 7.2.2).
+// Cost:        one copy per RRset; no allocation.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "base/bytes.h"
+#include "dns/query.h"
+#include "dns/rrset.h"
+#include "dns/wire.h"
+
+namespace isochrone::dns {
+
+class Response {
+ public:
+  enum Section : std::uint8_t { answer, authority, additional };
+
+  // Writes header and question. `limit` octets at most, OPT included; `out` holds at least that and
+  // `limit` is at least 512.
+  Response(const Query& query, MutableBytes out, std::size_t limit,
+           std::uint16_t max_udp_payload) noexcept;
+
+  // Adds the whole set or nothing; false when it does not fit. `owner` and `apex` are places in this
+  // message (see place_of_suffix). `ttl` replaces the set's own when given.
+  bool add(Section section, const Rrset& set, std::size_t owner, std::size_t apex,
+           std::optional<std::uint32_t> ttl = std::nullopt) noexcept;
+
+  // Where in this message the name at `place` continues after `skip` labels.
+  std::size_t place_of_suffix(std::size_t place, std::size_t skip) const noexcept;
+  std::size_t position() const noexcept { return writer_.position(); }
+  Bytes written() const noexcept { return writer_.written(); }
+
+  void set_authoritative() noexcept { is_authoritative_ = true; }
+  void set_truncated() noexcept { is_truncated_ = true; }
+  bool is_truncated() const noexcept { return is_truncated_; }
+  void set_rcode(Rcode rcode) noexcept { rcode_ = rcode; }
+  Rcode rcode() const noexcept { return rcode_; }
+  void set_scope(std::uint8_t scope) noexcept { scope_ = scope; }
+  std::uint8_t scope() const noexcept { return scope_; }
+
+  // Writes OPT and header; the size of the message.
+  std::size_t finish() noexcept;
+
+ private:
+  void write_opt() noexcept;
+
+  const Query& query_;
+  MutableBytes out_;
+  ByteWriter writer_;
+  std::uint16_t max_udp_payload_;
+  std::uint16_t counts_[3] = {0, 0, 0};
+  Rcode rcode_ = Rcode::noerror;
+  bool is_authoritative_ = false;
+  bool is_truncated_ = false;
+  std::uint8_t scope_ = 0;
+};
+
+}  // namespace isochrone::dns

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dns/server.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <deque>
+#include <utility>
+
+#include "base/log.h"
+#include "base/worker.h"
+#include "dns/follower.h"
+#include "dns/snapshot_file.h"
+#include "dns/sockets.h"
+#include "dns/status.h"
+
+namespace isochrone::dns {
+namespace {
+
+using Errors = std::vector<Error>;
+
+// Everything a snapshot needs besides state, or all that is wrong with it.
+tl::expected<BuildInputs, Errors> load_inputs(const Options& options,
+                                              const routing::Topology& topology) {
+  BuildInputs inputs;
+  auto loaded = ZoneSet::load(options.zones, topology);
+  for (const std::string& warning : loaded.warnings) log_warning(warning);
+  if (!options.geo_database.empty()) {
+    auto geo = routing::GeoPrior::load(options.geo_database);
+    if (geo) {
+      inputs.geo = std::make_shared<const routing::GeoPrior>(std::move(*geo));
+    } else {
+      loaded.errors.push_back(geo.error());
+    }
+  }
+  if (!loaded.errors.empty()) return tl::unexpected(std::move(loaded.errors));
+  inputs.zones = std::move(loaded.zones);
+  inputs.topology = std::make_shared<const routing::Topology>(topology);
+  inputs.edns_client_subnet = options.edns_client_subnet;
+  inputs.max_udp_payload = std::clamp<std::uint16_t>(options.max_udp_payload, 512, 4'096);
+  inputs.collector_url = options.collector_url;
+  inputs.source = "dns-" + options.node_name;
+  if (!options.state_dir.empty()) inputs.snapshot_file = options.state_dir / kSnapshotFile;
+  return inputs;
+}
+
+// What a running server cannot change, by the name the configuration has for it.
+Errors fixed_changes(const Options& before, const Options& after) {
+  Errors errors;
+  const auto refuse = [&errors](bool has_changed, std::string_view key) {
+    if (!has_changed) return;
+    errors.emplace_back(Errc::invalid, fmt::format("{} cannot change while running; restart", key));
+  };
+  refuse(before.listen != after.listen, "dns.listen");
+  refuse(before.workers != after.workers, "dns.workers");
+  refuse(before.tcp_connections != after.tcp_connections, "dns.tcp-connections");
+  refuse(before.tcp_idle != after.tcp_idle, "dns.tcp-idle");
+  refuse(before.state_dir != after.state_dir, "node.state-dir");
+  refuse(before.node_name != after.node_name, "node.name");
+  return errors;
+}
+
+}  // namespace
+
+struct Server::Impl {
+  explicit Impl(Options given) : options(std::move(given)) {}
+
+  void start(BuildInputs inputs, std::vector<BoundEndpoint> bound);
+  void start_worker(unsigned index, std::vector<BoundEndpoint>& bound);
+
+  // Constant after start, except options, which reload() replaces.
+  Options options;
+  std::vector<Endpoint> listening;
+  Fd lock;
+  std::shared_ptr<const ZoneSet> zones;  // as of the last reload
+
+  std::deque<WorkerCounters> counters;  // one writer each
+  std::unique_ptr<Published<Snapshot>> published;
+  std::unique_ptr<StateFollower> follower;  // outlives the workers, which report to it
+  std::vector<std::unique_ptr<Worker>> workers;
+};
+
+void Server::Impl::start(BuildInputs inputs, std::vector<BoundEndpoint> bound) {
+  NodeState state;
+  if (!inputs.snapshot_file.empty()) state = load_snapshot(inputs.snapshot_file, *inputs.topology);
+  zones = inputs.zones;
+  published = std::make_unique<Published<Snapshot>>(build_snapshot(inputs, state, 1));
+  follower = std::make_unique<StateFollower>(std::move(inputs), std::move(state), *published);
+  for (const BoundEndpoint& endpoint : bound) listening.push_back(endpoint.endpoint);
+  for (unsigned i = 0; i < options.workers; ++i) start_worker(i, bound);
+}
+
+void Server::Impl::start_worker(unsigned index, std::vector<BoundEndpoint>& bound) {
+  auto sockets = std::make_shared<std::vector<WorkerSockets>>();
+  for (BoundEndpoint& endpoint : bound) sockets->push_back(std::move(endpoint.workers[index]));
+  AnswerWorker::Settings settings;
+  settings.tcp_connections = std::max(1U, options.tcp_connections / options.workers);
+  settings.tcp_idle = options.tcp_idle;
+  settings.report = [this](DemandReport report) { follower->report(std::move(report)); };
+  WorkerCounters& mine = counters.emplace_back();
+  workers.push_back(std::make_unique<Worker>(
+      fmt::format("dns-{}", index), std::nullopt, [this, sockets, settings, &mine](Loop& loop) {
+        AnswerWorker::run(loop, std::move(*sockets), *published, mine, settings);
+      }));
+}
+
+Server::Server() = default;
+
+Server::~Server() {
+  if (!impl_) return;
+  impl_->workers.clear();   // no one answers or reports any more
+  impl_->follower.reset();  // writes the snapshot file
+}
+
+tl::expected<std::unique_ptr<Server>, std::vector<Error>> Server::start(
+    const Options& given, const routing::Topology& topology) {
+  Options options = given;
+  options.workers = std::max(1U, options.workers);
+  auto server = std::unique_ptr<Server>(new Server);
+  server->impl_ = std::make_unique<Impl>(options);
+  auto inputs = load_inputs(options, topology);
+  Errors errors = inputs ? Errors{} : inputs.error();
+  if (!options.state_dir.empty()) {
+    auto lock = lock_state_dir(options.state_dir);
+    if (lock) {
+      server->impl_->lock = std::move(*lock);
+    } else {
+      errors.push_back(lock.error());
+    }
+  }
+  std::vector<BoundEndpoint> bound;
+  for (const Endpoint& endpoint : options.listen) {
+    auto one = bind_endpoint(endpoint, options.workers);
+    if (one) {
+      bound.push_back(std::move(*one));
+    } else {
+      errors.push_back(one.error());
+    }
+  }
+  if (!errors.empty()) return tl::unexpected(std::move(errors));
+  server->impl_->start(std::move(*inputs), std::move(bound));
+  return server;
+}
+
+tl::expected<void, std::vector<Error>> Server::reload(const Options& given,
+                                                      const routing::Topology& topology) {
+  Options options = given;
+  options.workers = std::max(1U, options.workers);
+  Errors errors = fixed_changes(impl_->options, options);
+  auto inputs = load_inputs(options, topology);
+  if (!inputs) std::copy(inputs.error().begin(), inputs.error().end(), std::back_inserter(errors));
+  if (!errors.empty()) return tl::unexpected(std::move(errors));
+  impl_->zones = inputs->zones;
+  impl_->follower->reload(std::move(*inputs));
+  impl_->options = std::move(options);
+  return {};
+}
+
+std::vector<Endpoint> Server::listening() const { return impl_->listening; }
+
+void Server::measure(Metrics& metrics) const {
+  measure_workers(metrics, impl_->counters);
+  measure_state(metrics, impl_->follower->status(), *impl_->zones);
+}
+
+std::string Server::status_json() const {
+  return describe_status(impl_->follower->status(), *impl_->zones, impl_->listening,
+                         impl_->options.collector_url);
+}
+
+std::vector<Error> check_zones(const Options& options, const routing::Topology& topology) {
+  return ZoneSet::load(options.zones, topology).errors;
+}
+
+}  // namespace isochrone::dns

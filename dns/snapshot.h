@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Snapshot: everything an answer is made from, at one moment.
+//
+// Threads:  immutable; published as one object, so that no worker ever sees a zone of one generation
+//           with a routing table of another.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "base/ip.h"
+#include "dns/zone_set.h"
+#include "routing/compile.h"
+#include "routing/topology.h"
+
+namespace isochrone::dns {
+
+// Address blocks that mean nothing outside the network that uses them (RFC 1918, 4193, 3927, 4291,
+// 1122): bit i of a PrivateMask stands for block i.
+using PrivateMask = std::uint8_t;
+inline constexpr Prefix kPrivateBlocks[] = {
+    {Address::v4(10, 0, 0, 0), 8},
+    {Address::v4(172, 16, 0, 0), 12},
+    {Address::v4(192, 168, 0, 0), 16},
+    {Address::v4(127, 0, 0, 0), 8},
+    {Address::v4(169, 254, 0, 0), 16},
+    {Address::from_bits(Family::v6, 0xfc00'0000'0000'0000, 0), 7},
+    {Address::from_bits(Family::v6, 0xfe80'0000'0000'0000, 0), 10},
+    {Address::from_bits(Family::v6, 0, 1), 128},
+};
+constexpr PrivateMask private_bit(const Address& address) noexcept {
+  PrivateMask bit = 1;
+  for (const Prefix& block : kPrivateBlocks) {
+    if (block.contains(address)) return bit;
+    bit = static_cast<PrivateMask>(bit << 1);
+  }
+  return 0;
+}
+
+struct Snapshot {
+  std::shared_ptr<const ZoneSet> zones;
+  std::shared_ptr<const routing::Topology> topology;
+  std::shared_ptr<const routing::RoutingTable> table;
+  routing::SiteMask up = routing::kAllSites;
+  std::uint64_t generation = 0;  // raised with every publication
+  bool edns_client_subnet = true;
+  std::uint16_t max_udp_payload = 1232;
+  // Private blocks of which the performance state knows a prefix: someone measures them, so a client
+  // address in them means something here. In the others RFC 7871 section 10 applies.
+  PrivateMask measured_private = 0;
+};
+
+}  // namespace isochrone::dns

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dns/status.h"
+
+#include <nlohmann/json.hpp>
+
+namespace isochrone::dns {
+namespace {
+
+using nlohmann::json;
+
+// One sum over all workers.
+template <class Pick>
+double sum(const std::deque<WorkerCounters>& workers, Pick pick) {
+  std::uint64_t total = 0;
+  for (const WorkerCounters& worker : workers) total += pick(worker).value();
+  return static_cast<double>(total);
+}
+
+std::string_view name_of(Rcode rcode) {
+  switch (rcode) {
+    case Rcode::noerror:
+      return "noerror";
+    case Rcode::formerr:
+      return "formerr";
+    case Rcode::servfail:
+      return "servfail";
+    case Rcode::nxdomain:
+      return "nxdomain";
+    case Rcode::notimp:
+      return "notimp";
+    case Rcode::refused:
+      return "refused";
+    case Rcode::badvers:
+      return "badvers";
+  }
+  return "other";
+}
+
+double seconds(Instant instant) { return static_cast<double>(unix_nanos(instant)) / 1e9; }
+
+json instant_or_null(Instant instant) {
+  if (instant == Instant{}) return nullptr;
+  return format_instant(instant);
+}
+
+}  // namespace
+
+void measure_workers(Metrics& metrics, const std::deque<WorkerCounters>& workers) {
+  const auto count = [&](std::string_view name, std::string_view help, auto pick,
+                         Metrics::Labels labels = {}) {
+    metrics.counter(name, help, sum(workers, pick), labels);
+  };
+  constexpr std::string_view kQueries = "isochrone_dns_queries_total";
+  constexpr std::string_view kQueriesHelp = "Messages received, by transport.";
+  count(kQueries, kQueriesHelp, [](const auto& w) -> auto& { return w.queries[0]; },
+        {{"transport", "udp"}});
+  count(kQueries, kQueriesHelp, [](const auto& w) -> auto& { return w.queries[1]; },
+        {{"transport", "tcp"}});
+  for (const Rcode rcode : {Rcode::noerror, Rcode::formerr, Rcode::nxdomain, Rcode::notimp,
+                            Rcode::refused, Rcode::badvers}) {
+    count("isochrone_dns_replies_total", "Replies made, by response code.",
+          [rcode](const auto& w) -> auto& { return w.replies[static_cast<std::size_t>(rcode)]; },
+          {{"rcode", name_of(rcode)}});
+  }
+  for (const auto why :
+       {routing::Override::none, routing::Override::site_down, routing::Override::all_down}) {
+    count("isochrone_dns_routed_total", "Routed replies, by why the first site was passed over.",
+          [why](const auto& w) -> auto& { return w.routed[static_cast<std::size_t>(why)]; },
+          {{"override", routing::to_string(why)}});
+  }
+  count(
+      "isochrone_dns_routed_by_subnet_total", "Routed replies decided by Client Subnet.",
+      [](const auto& w) -> auto& { return w.routed_by_subnet; });
+  count(
+      "isochrone_dns_truncated_total", "Replies with TC.",
+      [](const auto& w) -> auto& { return w.truncated; });
+  count(
+      "isochrone_dns_ignored_total", "Messages never answered: responses and runts.",
+      [](const auto& w) -> auto& { return w.ignored; });
+  count(
+      "isochrone_dns_oversized_total", "Datagrams longer than the receive buffer.",
+      [](const auto& w) -> auto& { return w.oversized; });
+  count(
+      "isochrone_dns_send_failed_total", "Replies the kernel did not take.",
+      [](const auto& w) -> auto& { return w.send_failed; });
+  count(
+      "isochrone_dns_demand_lost_total", "Queries that found the demand table full.",
+      [](const auto& w) -> auto& { return w.demand_lost; });
+  count(
+      "isochrone_dns_tcp_accepted_total", "TCP connections accepted.",
+      [](const auto& w) -> auto& { return w.tcp_accepted; });
+  count(
+      "isochrone_dns_tcp_timed_out_total", "TCP connections closed for idleness.",
+      [](const auto& w) -> auto& { return w.tcp_timed_out; });
+  count(
+      "isochrone_dns_tcp_refused_total", "Times accept() failed for want of descriptors or memory.",
+      [](const auto& w) -> auto& { return w.tcp_refused; });
+}
+
+void measure_state(Metrics& metrics, const StateFollower::Status& status, const ZoneSet& zones) {
+  metrics.gauge("isochrone_dns_generation", "Generation of the snapshot that answers.",
+                static_cast<double>(status.generation));
+  metrics.gauge("isochrone_dns_table_generation", "Generation of the routing table.",
+                static_cast<double>(status.table_generation));
+  metrics.gauge("isochrone_dns_state_prefixes", "Client prefixes of which something is known.",
+                static_cast<double>(status.prefixes));
+  metrics.gauge("isochrone_dns_table_bytes", "Memory of the routing table.",
+                static_cast<double>(status.table_bytes));
+  metrics.gauge("isochrone_dns_zone_bytes", "Memory of the compiled zones.",
+                static_cast<double>(zones.memory_bytes()));
+  metrics.gauge("isochrone_dns_newest_state_timestamp_seconds",
+                "When the newest state event applied was made, Unix time; 0 for never.",
+                seconds(status.newest_state));
+  metrics.gauge("isochrone_dns_snapshot_saved_timestamp_seconds",
+                "When the snapshot file was last written, Unix time; 0 for never.",
+                seconds(status.saved_at));
+  metrics.gauge("isochrone_dns_collector_connected", "1 while the collector answers.",
+                status.is_connected ? 1 : 0);
+  metrics.gauge("isochrone_dns_compile_seconds", "Duration of the last table compilation.",
+                static_cast<double>(status.compile_time.count()) / 1e6);
+  metrics.counter("isochrone_dns_compilations_total", "Routing tables compiled.",
+                  static_cast<double>(status.compilations));
+  metrics.counter("isochrone_dns_snapshot_failures_total", "Snapshot files not written.",
+                  static_cast<double>(status.save_failures));
+  metrics.counter("isochrone_dns_events_dropped_total",
+                  "Demand and decision events dropped because the collector was away.",
+                  static_cast<double>(status.posted.dropped));
+}
+
+std::string describe_status(const StateFollower::Status& status, const ZoneSet& zones,
+                            const std::vector<Endpoint>& listening,
+                            const std::string& collector_url) {
+  json out;
+  out["generation"] = status.generation;
+  out["table_generation"] = status.table_generation;
+  out["prefixes"] = status.prefixes;
+  out["table_bytes"] = status.table_bytes;
+  out["newest_state"] = instant_or_null(status.newest_state);
+  out["changed_at"] = instant_or_null(status.changed_at);
+  out["saved_at"] = instant_or_null(status.saved_at);
+  out["compile_us"] = status.compile_time.count();
+  out["collector"] = {{"url", collector_url.empty() ? json() : json(collector_url)},
+                      {"connected", status.is_connected},
+                      {"state_position", status.state_position.position},
+                      {"health_position", status.health_position.position}};
+  out["listening"] = json::array();
+  for (const Endpoint& endpoint : listening) out["listening"].push_back(endpoint.to_string());
+  out["zones"] = json::array();
+  for (const Zone& zone : zones.zones()) {
+    out["zones"].push_back({{"name", name_to_text(zone.origin())},
+                            {"serial", zone.serial()},
+                            {"names", zone.names()},
+                            {"bytes", zone.memory_bytes()}});
+  }
+  return out.dump();
+}
+
+}  // namespace isochrone::dns

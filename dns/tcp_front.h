@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// TcpFront: queries over connections (RFC 7766): pipelined, fragmented, half-closed, slow.
+//
+// Threads:  belongs to the loop's thread. No call blocks on a client.
+// Limits:   TcpLimits::connections at once, more wait in the kernel's backlog; a connection that
+//           neither completes a query nor drains its replies for `idle` is closed, however slowly it
+//           trickles; replies beyond kMaxBacklog stop its reading, so a client that does not read
+//           costs that much and no more.
+#pragma once
+
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/ip.h"
+#include "base/loop.h"
+
+namespace isochrone::dns {
+
+class Answers;
+
+struct TcpLimits {
+  std::size_t connections = 0;
+  Millis idle{0};
+};
+
+class TcpFront {
+ public:
+  TcpFront(Loop& loop, Answers& answers, TcpLimits limits);
+  ~TcpFront();
+
+  void listen(Fd socket);
+
+ private:
+  class Connection;
+  struct Listener {
+    Fd socket;
+    std::unique_ptr<Poll> poll;
+  };
+
+  void accept_some(Listener& listener);
+  void set_accepting(bool accepting);
+  void sweep();
+  void close(Connection& connection);
+
+  Loop& loop_;
+  Answers& answers_;
+  TcpLimits limits_;
+  std::vector<std::unique_ptr<Listener>> listeners_;
+  std::unordered_map<const Connection*, std::unique_ptr<Connection>> connections_;
+  std::vector<std::uint8_t> input_;  // what one read took
+  std::vector<std::uint8_t> reply_;  // length and message
+  bool is_accepting_ = true;
+  Timer sweep_;
+};
+
+}  // namespace isochrone::dns

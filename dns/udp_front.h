@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// UdpFront: a batch of queries in, a batch of replies out, on one socket.
+//
+// Threads:  belongs to the loop's thread.
+// Cost:     one recvmmsg and one sendmmsg per kBatch queries; buffers are fixed.
+// Source:   on a wildcard address the reply leaves from the address that was asked (IP_PKTINFO).
+#pragma once
+
+#include <memory>
+
+#include "base/fd.h"
+#include "base/loop.h"
+
+namespace isochrone::dns {
+
+class Answers;
+
+// The buffers of one worker; its sockets are served one after the other and share them.
+class UdpBatch {
+ public:
+  UdpBatch();
+  ~UdpBatch();
+  UdpBatch(const UdpBatch&) = delete;
+  UdpBatch& operator=(const UdpBatch&) = delete;
+
+  struct Buffers;
+  Buffers& buffers() { return *buffers_; }
+
+ private:
+  std::unique_ptr<Buffers> buffers_;
+};
+
+class UdpFront {
+ public:
+  UdpFront(Loop& loop, Fd socket, Answers& answers, UdpBatch& batch);
+
+ private:
+  void serve();
+  int receive();
+  unsigned answer_batch(unsigned received);
+  void send(unsigned replies);
+
+  Fd socket_;
+  Answers& answers_;
+  UdpBatch::Buffers& buffers_;
+  Poll poll_;  // after the socket: closed before it
+};
+
+}  // namespace isochrone::dns

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dns/zone.h"
+
+#include <algorithm>
+#include <array>
+
+#include "dns/wire.h"
+
+namespace isochrone::dns {
+
+std::uint32_t Zone::find_index(Bytes name, std::uint32_t hash) const noexcept {
+  const std::size_t mask = slots_.size() - 1;
+  for (std::size_t at = hash & mask; slots_[at] != 0; at = (at + 1) & mask) {
+    if (static_cast<std::uint32_t>(slots_[at]) != hash) continue;
+    const auto found = static_cast<std::uint32_t>(slots_[at] >> 32);
+    const Node& node = nodes_[found - 1];
+    if (node.name_octets == name.size() &&
+        std::equal(name.begin(), name.end(), names_.data() + node.name)) {
+      return found;
+    }
+  }
+  return 0;
+}
+
+const Zone::Node* Zone::find_node(const Name& name, std::size_t skip) const noexcept {
+  const std::uint32_t found = find_index(name.suffix(skip), name.suffix_hash(skip));
+  return found == 0 ? nullptr : &nodes_[found - 1];
+}
+
+const Zone::Node* Zone::find_wildcard(const Name& name, std::size_t encloser_skip) const noexcept {
+  static constexpr std::array<std::uint8_t, 2> kStar{1, '*'};
+  const Bytes parent = name.suffix(encloser_skip);
+  // No wildcard fits below a name this long, so none exists.
+  if (parent.size() + kStar.size() > kMaxNameOctets) return nullptr;
+  std::array<std::uint8_t, kMaxNameOctets> wildcard;
+  std::copy(kStar.begin(), kStar.end(), wildcard.begin());
+  std::copy(parent.begin(), parent.end(), wildcard.begin() + kStar.size());
+  const std::uint32_t hash = extend_hash(name.suffix_hash(encloser_skip), Bytes(kStar).subspan(1));
+  const std::uint32_t found = find_index(Bytes(wildcard).first(parent.size() + kStar.size()), hash);
+  return found == 0 ? nullptr : &nodes_[found - 1];
+}
+
+const Zone::Node* Zone::topmost_cut(const Name& name, std::size_t& skip) const noexcept {
+  for (std::size_t at = name.labels() - origin_labels_; at-- > 0;) {
+    const Node* node = find_node(name, at);
+    if (node != nullptr && node->is_cut) {
+      skip = at;
+      return node;
+    }
+  }
+  return nullptr;
+}
+
+Zone::Match Zone::find(const Name& name, std::uint16_t qtype) const noexcept {
+  const Node* node = find_node(name);
+  std::size_t encloser = 0;
+  if (node == nullptr) {
+    // The longest existing ancestor: missing at `missing`, present at `present`, and monotone between.
+    std::size_t missing = 0;
+    encloser = name.labels() - origin_labels_;
+    while (encloser - missing > 1) {
+      const std::size_t middle = missing + (encloser - missing) / 2;
+      (find_node(name, middle) == nullptr ? missing : encloser) = middle;
+    }
+  }
+  const Node* closest = node != nullptr ? node : find_node(name, encloser);
+  if (closest == nullptr) return {};
+  const bool is_parents_ds = node != nullptr && node->is_cut && qtype == type::ds;
+  if (closest->is_below_cut || (closest->is_cut && !is_parents_ds)) {
+    Match match{Kind::referral, nullptr, 0};
+    match.node = topmost_cut(name, match.skip);
+    return match;
+  }
+  if (node == nullptr && closest->has_wildcard) node = find_wildcard(name, encloser);
+  if (node == nullptr) return {};
+  return {Kind::node, node, 0};
+}
+
+std::optional<Rrset> Zone::rrset(const Node& node, std::uint16_t qtype) const noexcept {
+  for (std::size_t i = 0; i < node.rrsets; ++i) {
+    const RrsetArena::Handle& handle = rrsets_[node.first_rrset + i];
+    if (handle.type == qtype) return arena_.get(handle);
+  }
+  return std::nullopt;
+}
+
+std::optional<Rrset> Zone::smallest_rrset(const Node& node) const noexcept {
+  if (node.rrsets == 0) return std::nullopt;
+  const RrsetArena::Handle* smallest = &rrsets_[node.first_rrset];
+  for (std::size_t i = 1; i < node.rrsets; ++i) {
+    const RrsetArena::Handle& handle = rrsets_[node.first_rrset + i];
+    if (handle.octets < smallest->octets) smallest = &handle;
+  }
+  return arena_.get(*smallest);
+}
+
+std::size_t Zone::memory_bytes() const noexcept {
+  return slots_.capacity() * sizeof(Slot) + nodes_.capacity() * sizeof(Node) + names_.capacity() +
+         rrsets_.capacity() * sizeof(RrsetArena::Handle) + arena_.memory_bytes();
+}
+
+}  // namespace isochrone::dns

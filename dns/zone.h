@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Zone: the names and precompiled RRsets of one zone, found by hash.
+//
+// Threads:   immutable once built (zone_builder.h); any number of readers, no locks.
+// Cost:      an existing name is one hash probe; a missing one a binary search over its ancestors. No
+//            allocation. About 80 octets for a name with one address.
+// Invariant: every ancestor of a name, up to the apex, is a node, so existence is monotone along a
+//            name and empty non-terminals are found like any other (RFC 8020).
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "dns/name.h"
+#include "dns/rrset.h"
+#include "routing/topology.h"
+
+namespace isochrone::dns {
+
+class Zone {
+ public:
+  struct Node {
+    std::uint32_t name = 0;         // offset of the folded wire name
+    std::uint32_t first_rrset = 0;  // its RRsets follow one another
+    std::uint16_t rrsets = 0;
+    std::uint16_t service = kNoService;
+    std::uint8_t name_octets = 0;
+    bool is_cut = false;        // NS records below the apex
+    bool is_below_cut = false;  // glue, or occluded
+    bool has_wildcard = false;  // a child named "*"
+  };
+  enum class Kind : std::uint8_t { node, referral, nxdomain };
+  struct Match {
+    Kind kind = Kind::nxdomain;
+    const Node* node = nullptr;  // the name's own, the wildcard's, or the cut; null for nxdomain
+    std::size_t skip = 0;        // for a referral: how many labels of the name stand before the cut
+  };
+
+  // Where a name that lies within this zone leads (RFC 1034 section 4.3.2). DS at a cut is the
+  // parent's own data (RFC 4035 section 3.1.4.1).
+  Match find(const Name& name, std::uint16_t type) const noexcept;
+  // The node of exactly the suffix of `name` that is left after `skip` labels.
+  const Node* find_node(const Name& name, std::size_t skip = 0) const noexcept;
+
+  std::optional<Rrset> rrset(const Node& node, std::uint16_t type) const noexcept;
+  // RFC 8482 section 4.1: the smallest set stands for all; nothing when the node has none.
+  std::optional<Rrset> smallest_rrset(const Node& node) const noexcept;
+  std::optional<routing::ServiceId> service(const Node& node) const noexcept {
+    if (node.service == kNoService) return std::nullopt;
+    return routing::ServiceId(node.service);
+  }
+  // The SOA as negative answers carry it: TTL min(SOA TTL, MINIMUM) (RFC 2308 section 5).
+  Rrset negative_soa() const noexcept { return arena_.get(negative_soa_); }
+  std::uint32_t negative_ttl() const noexcept { return negative_ttl_; }
+
+  Bytes origin() const noexcept { return origin_; }
+  std::size_t origin_labels() const noexcept { return origin_labels_; }
+  std::uint32_t serial() const noexcept { return serial_; }
+  std::size_t names() const noexcept { return nodes_.size(); }
+  std::size_t memory_bytes() const noexcept;
+
+ private:
+  friend class ZoneBuilder;
+  static constexpr std::uint16_t kNoService = std::numeric_limits<std::uint16_t>::max();
+  // A slot holds node index + 1 above, the name's hash below; 0 is free.
+  using Slot = std::uint64_t;
+
+  std::uint32_t find_index(Bytes name, std::uint32_t hash) const noexcept;  // index + 1, or 0
+  const Node* find_wildcard(const Name& name, std::size_t encloser_skip) const noexcept;
+  const Node* topmost_cut(const Name& name, std::size_t& skip) const noexcept;
+
+  std::vector<std::uint8_t> origin_;
+  std::size_t origin_labels_ = 0;
+  std::uint32_t serial_ = 0;
+  std::uint32_t negative_ttl_ = 0;
+  RrsetArena::Handle negative_soa_;
+  std::vector<Slot> slots_;  // a power of two, at most 3/4 full, linear probing
+  std::vector<Node> nodes_;
+  std::vector<std::uint8_t> names_;
+  std::vector<RrsetArena::Handle> rrsets_;
+  RrsetArena arena_;
+};
+
+}  // namespace isochrone::dns

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dns/zone_set.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "dns/wire.h"
+#include "dns/zone_builder.h"
+
+namespace isochrone::dns {
+namespace {
+
+std::size_t family_index(Family family) { return family == Family::v4 ? 0 : 1; }
+
+// The records of the zone with the longest apex around `name`.
+ZoneRecords* zone_around(std::vector<ZoneRecords>& records, const Name& name) {
+  ZoneRecords* best = nullptr;
+  for (ZoneRecords& zone : records) {
+    if (zone.origin.empty() || !name.is_within(zone.origin)) continue;
+    if (best == nullptr || zone.origin.size() > best->origin.size()) best = &zone;
+  }
+  return best;
+}
+
+// Each service under the zone it lies in, or an error.
+std::vector<std::vector<ServiceName>> place_services(std::vector<ZoneRecords>& records,
+                                                     const routing::Topology& topology,
+                                                     std::vector<Error>& errors) {
+  std::vector<std::vector<ServiceName>> placed(records.size());
+  for (std::size_t i = 0; i < topology.services.size(); ++i) {
+    const std::string& text = topology.services[i].name;
+    auto wire = name_from_text(text);
+    Name name;
+    if (!wire || !name.assign(*wire)) {
+      errors.emplace_back(Errc::invalid, fmt::format("service '{}' is not a domain name", text));
+      continue;
+    }
+    const ZoneRecords* zone = zone_around(records, name);
+    if (zone == nullptr) {
+      errors.emplace_back(Errc::invalid,
+                          fmt::format("service {} lies in none of the zones; add its zone", text));
+      continue;
+    }
+    placed[static_cast<std::size_t>(zone - records.data())].push_back(
+        {std::move(*wire), routing::ServiceId(static_cast<std::uint16_t>(i))});
+  }
+  return placed;
+}
+
+void check_twins(const std::vector<ZoneRecords>& records, std::vector<Error>& errors) {
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      if (records[i].origin == records[j].origin && !records[i].origin.empty()) {
+        errors.emplace_back(Errc::invalid, fmt::format("zone {} is configured twice; remove one",
+                                                       name_to_text(records[i].origin)));
+      }
+    }
+  }
+}
+
+}  // namespace
+
+ZoneSet::Loaded ZoneSet::load(const std::vector<ZoneSource>& sources,
+                              const routing::Topology& topology) {
+  std::vector<ZoneRecords> records;
+  for (const ZoneSource& source : sources) {
+    records.push_back(read_master_file(source.file, source.name));
+  }
+  return build(std::move(records), topology);
+}
+
+ZoneSet::Loaded ZoneSet::parse(const std::vector<Text>& texts, const routing::Topology& topology) {
+  std::vector<ZoneRecords> records;
+  for (const Text& text : texts) records.push_back(read_master_text(text.text, text.name));
+  return build(std::move(records), topology);
+}
+
+ZoneSet::Loaded ZoneSet::build(std::vector<ZoneRecords> records,
+                               const routing::Topology& topology) {
+  Loaded loaded;
+  auto set = std::make_shared<ZoneSet>();
+  check_twins(records, loaded.errors);
+  const auto services = place_services(records, topology, loaded.errors);
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    if (!records[i].origin.empty()) {
+      if (auto zone = ZoneBuilder(records[i]).build(services[i])) {
+        set->zones_.push_back(std::move(*zone));
+      }
+    }
+    std::move(records[i].errors.begin(), records[i].errors.end(),
+              std::back_inserter(loaded.errors));
+    std::move(records[i].warnings.begin(), records[i].warnings.end(),
+              std::back_inserter(loaded.warnings));
+    records[i] = ZoneRecords{};  // one zone's records at a time need be in memory twice
+  }
+  for (std::uint32_t i = 0; i < set->zones_.size(); ++i) {
+    Name origin;
+    origin.assign(set->zones_[i].origin());
+    set->by_hash_.emplace_back(origin.hash(), i);
+  }
+  std::sort(set->by_hash_.begin(), set->by_hash_.end());
+  set->compile_services(topology);
+  if (loaded.errors.empty()) loaded.zones = std::move(set);
+  return loaded;
+}
+
+void ZoneSet::compile_services(const routing::Topology& topology) {
+  for (std::size_t i = 0; i < topology.sites.size(); ++i) {
+    const auto bit = routing::site_bit(routing::SiteId(static_cast<std::uint16_t>(i)));
+    for (const Address& address : topology.sites[i].addresses) {
+      (address.is_v4() ? with_v4_ : with_v6_) |= bit;
+    }
+  }
+  for (const routing::Service& service : topology.services) {
+    ServiceSets sets;
+    sets.ttl = static_cast<std::uint32_t>(service.ttl.count());
+    for (const routing::SiteId site : service.sites) sets.sites |= routing::site_bit(site);
+    const auto same = std::find_if(services_.begin(), services_.end(),
+                                   [&](const ServiceSets& other) { return other.ttl == sets.ttl; });
+    sets.first = same != services_.end() ? same->first : compile_sites(topology, sets.ttl);
+    services_.push_back(sets);
+  }
+}
+
+std::uint32_t ZoneSet::compile_sites(const routing::Topology& topology, std::uint32_t ttl) {
+  const auto first = static_cast<std::uint32_t>(sets_.size());
+  for (const routing::Site& site : topology.sites) {
+    for (const Family family : {Family::v4, Family::v6}) {
+      std::vector<std::array<std::uint8_t, 16>> octets;
+      for (const Address& address : site.addresses) {
+        if (address.family() == family) octets.push_back(address.bytes());
+      }
+      std::vector<Bytes> data;
+      for (const auto& one : octets)
+        data.push_back(Bytes(one).first(family == Family::v4 ? 4 : 16));
+      const std::uint16_t record_type = family == Family::v4 ? type::a : type::aaaa;
+      sets_.push_back(arena_.add(record_type, ttl, data, {}).value_or(RrsetArena::Handle{}));
+    }
+  }
+  return first;
+}
+
+const Zone* ZoneSet::find_apex(const Name& name, std::size_t skip) const noexcept {
+  const std::pair<std::uint32_t, std::uint32_t> first{name.suffix_hash(skip), 0};
+  const Bytes suffix = name.suffix(skip);
+  for (auto at = std::lower_bound(by_hash_.begin(), by_hash_.end(), first);
+       at != by_hash_.end() && at->first == first.first; ++at) {
+    const Bytes origin = zones_[at->second].origin();
+    if (std::equal(origin.begin(), origin.end(), suffix.begin(), suffix.end())) {
+      return &zones_[at->second];
+    }
+  }
+  return nullptr;
+}
+
+const Zone* ZoneSet::find(const Name& name, std::uint16_t qtype) const noexcept {
+  const Zone* apex_itself = nullptr;
+  for (std::size_t skip = 0; skip <= name.labels(); ++skip) {
+    const Zone* zone = find_apex(name, skip);
+    if (zone == nullptr) continue;
+    if (skip > 0 || qtype != type::ds) return zone;
+    apex_itself = zone;
+  }
+  return apex_itself;
+}
+
+ZoneSet::Routed ZoneSet::routed(routing::ServiceId service, Family family) const noexcept {
+  const ServiceSets& sets = services_[service.index()];
+  return {sets.ttl, sets.sites, sets.sites & (family == Family::v4 ? with_v4_ : with_v6_)};
+}
+
+Rrset ZoneSet::addresses(routing::ServiceId service, Family family,
+                         routing::SiteId site) const noexcept {
+  return arena_.get(
+      sets_[services_[service.index()].first + 2 * site.index() + family_index(family)]);
+}
+
+std::size_t ZoneSet::memory_bytes() const noexcept {
+  std::size_t total = arena_.memory_bytes() + sets_.capacity() * sizeof(RrsetArena::Handle);
+  for (const Zone& zone : zones_) total += zone.memory_bytes();
+  return total;
+}
+
+}  // namespace isochrone::dns
