@@ -84,6 +84,17 @@ bool decide_preference(PrefixState& prefix, const Service& service, ServiceId id
   return true;
 }
 
+// The sites by their keys; those of equal keys stay as they were.
+template <class Key>
+std::vector<SiteId> in_order(std::vector<std::pair<Key, SiteId>> keyed) {
+  std::stable_sort(keyed.begin(), keyed.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<SiteId> sites;
+  sites.reserve(keyed.size());
+  for (const auto& [key, site] : keyed) sites.push_back(site);
+  return sites;
+}
+
 }  // namespace
 
 Micros score(const Estimate& estimate) {
@@ -109,38 +120,32 @@ bool decide_preferences(PrefixState& prefix, const Topology& topology, SiteMask 
 
 std::vector<SiteId> rank_sites(const Service& service, ServiceId id, const PrefixState& prefix,
                                const std::vector<SiteId>& fallback) {
+  enum Tier { first_choice, answered, unknown, in_vain };
+  using Place = std::pair<Tier, Micros>;
   const SiteId* preferred = prefix.preferred(id);
-  // 0 preferred, 1 measured, 2 unknown, 3 measured and never heard of.
-  const auto tier = [&](SiteId site) {
-    if (preferred != nullptr && site == *preferred) return 0;
+  const auto place_of = [&](SiteId site) -> Place {
+    if (preferred != nullptr && site == *preferred) return {first_choice, Micros(0)};
     const Estimate* estimate = prefix.find(site);
-    if (estimate == nullptr) return 2;
-    return estimate->samples > 0 ? 1 : 3;
+    if (estimate == nullptr) return {unknown, Micros(0)};
+    if (estimate->samples == 0) return {in_vain, Micros(0)};
+    return {answered, score(*estimate)};
   };
-  std::vector<SiteId> sites = fallback.empty() ? service.sites : fallback;
-  // Stable: what ties keeps the fallback's order.
-  std::stable_sort(sites.begin(), sites.end(), [&](SiteId a, SiteId b) {
-    const int tier_a = tier(a);
-    const int tier_b = tier(b);
-    if (tier_a != tier_b) return tier_a < tier_b;
-    return tier_a == 1 && score(*prefix.find(a)) < score(*prefix.find(b));
-  });
-  return sites;
+  std::vector<std::pair<Place, SiteId>> places;
+  places.reserve(service.sites.size());
+  for (const SiteId site : fallback) places.emplace_back(place_of(site), site);
+  return in_order(std::move(places));
 }
 
 std::vector<SiteId> by_distance(const Service& service, const Topology& topology,
                                 const Location& from) {
   constexpr double kNowhere = std::numeric_limits<double>::infinity();
   std::vector<std::pair<double, SiteId>> distances;
+  distances.reserve(service.sites.size());
   for (const SiteId site : service.sites) {
     const auto& location = topology.sites[site.index()].location;
     distances.emplace_back(location ? distance_km(*location, from) : kNowhere, site);
   }
-  std::stable_sort(distances.begin(), distances.end(),
-                   [](const auto& a, const auto& b) { return a.first < b.first; });
-  std::vector<SiteId> sites;
-  for (const auto& [distance, site] : distances) sites.push_back(site);
-  return sites;
+  return in_order(std::move(distances));
 }
 
 }  // namespace isochrone::routing

@@ -150,9 +150,9 @@ class RandomWorld {
         decision.reason == Reason::measured || decision.reason == Reason::covering_prefix;
     // The layer that is named must order the sites as the table does.
     if (spoke) {
+      const Service& asked = topology_.services[service.index()];
       const PrefixState& basis = *state_.find(*decision.basis);
-      const auto first =
-          rank_sites(topology_.services[service.index()], service, basis, {}).front();
+      const auto first = rank_sites(asked, service, basis, asked.sites).front();
       ASSERT_EQ(decision.candidates[0].site, first) << client.to_string();
     } else if (decision.reason == Reason::geography) {
       ASSERT_LE(decision.candidates[0].distance_km, decision.candidates[1].distance_km);
