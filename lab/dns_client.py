@@ -64,6 +64,8 @@ def decode(message, received):
         kind, _, _, length = struct.unpack_from("!HHIH", message, at)
         data = message[at + 10:at + 10 + length]
         at += 10 + length
+        if len(data) != length:
+            raise IndexError("cut short")
         if kind == TYPE_A and length == 4 or kind == TYPE_AAAA and length == 16:
             addresses.append(str(ipaddress.ip_address(data)))
         elif kind == TYPE_OPT:

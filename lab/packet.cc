@@ -127,46 +127,45 @@ std::uint32_t initial_sequence(const IpHeader& header, std::uint32_t ports) {
   return static_cast<std::uint32_t>(mixed);
 }
 
+struct TcpReply {
+  std::uint8_t flags;
+  std::uint32_t sequence;
+};
+
 // What a port answers to one segment, as RFC 9293 section 3.10.7 has it for LISTEN and CLOSED, and
 // for the rest of a connection only what closes it: nothing is remembered.
+std::optional<TcpReply> reply_to(Bytes tcp, const IpHeader& header, bool is_open, bool has_data) {
+  const std::uint8_t flags = tcp[13];
+  const std::uint32_t acknowledged = load_u32(tcp, 8);
+  if ((flags & kTcpRst) != 0) return std::nullopt;
+  if ((flags & (kTcpSyn | kTcpAck)) == kTcpSyn) {
+    if (!is_open) return TcpReply{kTcpRst | kTcpAck, 0};
+    return TcpReply{kTcpSyn | kTcpAck, initial_sequence(header, load_u32(tcp, 0))};
+  }
+  if (!is_open || has_data) return TcpReply{kTcpRst, acknowledged};
+  if ((flags & kTcpFin) != 0) return TcpReply{kTcpFin | kTcpAck, acknowledged};
+  return std::nullopt;  // the bare ACK that ends a handshake
+}
+
 std::size_t answer_tcp(const Turning& turning, const IpHeader& header, std::size_t length,
                        std::uint16_t open_port) {
   const MutableBytes tcp = turning.payload();
-  const std::uint8_t flags = tcp[13];
-  const std::uint16_t port = load_u16(tcp, 2);
-  const std::uint32_t their_sequence = load_u32(tcp, 4);
-  const std::uint32_t their_ack = load_u32(tcp, 8);
   const std::size_t data_offset = std::size_t{4} * (tcp[12] >> 4);
-  if (data_offset < kTcpHeaderBytes || data_offset > length || (flags & kTcpRst) != 0) return 0;
-  const bool is_open = port == open_port;
-  const bool is_syn = (flags & (kTcpSyn | kTcpAck)) == kTcpSyn;
+  if (data_offset < kTcpHeaderBytes || data_offset > length) return 0;
   const auto data_bytes = static_cast<std::uint32_t>(length - data_offset);
-  const std::uint32_t consumed = data_bytes + (is_syn || (flags & kTcpFin) != 0 ? 1 : 0);
-
-  std::uint8_t answer_flags = 0;
-  std::uint32_t sequence = their_ack;
-  if (is_syn && is_open) {
-    answer_flags = kTcpSyn | kTcpAck;
-    sequence = initial_sequence(header, load_u32(tcp, 0));
-  } else if (is_syn) {
-    answer_flags = kTcpRst | kTcpAck;
-    sequence = 0;
-  } else if (!is_open || data_bytes > 0) {
-    answer_flags = kTcpRst;
-  } else if ((flags & kTcpFin) != 0) {
-    answer_flags = kTcpFin | kTcpAck;
-  } else {
-    return 0;  // the bare ACK that ends a handshake
-  }
-  const std::uint16_t source_port = load_u16(tcp, 0);
-  store_u16(tcp, 0, port);
-  store_u16(tcp, 2, source_port);
-  store_u32(tcp, 4, sequence);
-  store_u32(tcp, 8, answer_flags == kTcpRst ? 0 : their_sequence + consumed);
+  const auto reply = reply_to(tcp, header, load_u16(tcp, 2) == open_port, data_bytes > 0);
+  if (!reply) return 0;
+  // SYN and FIN each take one sequence number, as a byte of data does (RFC 9293 section 3.4).
+  const std::uint32_t consumed = data_bytes + ((tcp[13] & (kTcpSyn | kTcpFin)) != 0 ? 1 : 0);
+  const bool is_acknowledging = (reply->flags & kTcpAck) != 0;
+  const bool is_reset = (reply->flags & kTcpRst) != 0;
+  std::swap_ranges(tcp.begin(), tcp.begin() + 2, tcp.begin() + 2);  // ports
+  store_u32(tcp, 8, is_acknowledging ? load_u32(tcp, 4) + consumed : 0);
+  store_u32(tcp, 4, reply->sequence);
   tcp[12] = (kTcpHeaderBytes / 4) << 4;
-  tcp[13] = answer_flags;
-  store_u16(tcp, 14, (answer_flags & kTcpRst) != 0 ? 0 : 0xffff);  // window
-  store_u16(tcp, 18, 0);                                           // urgent pointer
+  tcp[13] = reply->flags;
+  store_u16(tcp, 14, is_reset ? 0 : 0xffff);  // window
+  store_u16(tcp, 18, 0);                      // urgent pointer
   turning.swap_addresses();
   return turning.seal(kTcp, kTcpHeaderBytes, 16);
 }
