@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <future>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -16,14 +15,12 @@
 #include "event/client.h"
 #include "prober/check.h"
 #include "prober/engine.h"
+#include "prober/expose.h"
 
 namespace isochrone::prober {
 namespace {
 
 using event::Follower;
-
-constexpr std::pair<Method, std::string_view> kMethods[] = {{Method::icmp, "icmp"},
-                                                            {Method::tcp, "tcp"}};
 
 Micros rounded(Nanos rtt) { return std::chrono::round<Micros>(rtt); }
 
@@ -132,71 +129,10 @@ Result<void> Prober::reload(const Options& options) {
   return {};
 }
 
-void Prober::measure(Metrics& metrics) const {
-  const Counters& all = impl_->counters;
-  const auto count = [](const Counter& counter) { return static_cast<double>(counter.value()); };
-  for (const auto& [method, name] : kMethods) {
-    const MethodCounters& of = all.of(method);
-    const auto add = [&](std::string_view metric, std::string_view help, const Counter& counter) {
-      metrics.counter(metric, help, count(counter), {{"method", name}});
-    };
-    add("isochrone_prober_probes_sent_total", "Probes sent.", of.sent);
-    add("isochrone_prober_probes_answered_total", "Probes answered in time.", of.answered);
-    add("isochrone_prober_probes_lost_total", "Probes not answered in time.", of.lost);
-    add("isochrone_prober_answers_late_total", "Answers after the timeout.", of.late);
-    add("isochrone_prober_answers_duplicate_total", "Further answers to one probe.", of.duplicate);
-    add("isochrone_prober_answers_forged_total", "Answers to no probe of ours.", of.forged);
-  }
-  const auto add = [&](std::string_view metric, std::string_view help, const Counter& counter) {
-    metrics.counter(metric, help, count(counter));
-  };
-  add("isochrone_prober_send_errors_total", "Packets this host refused to send.", all.send_errors);
-  add("isochrone_prober_unreachable_total", "Probes without a route.", all.unreachable);
-  add("isochrone_prober_turns_skipped_total", "Turns while a probe was in flight.", all.skipped);
-  add("isochrone_prober_turns_stalled_total", "Turns put off: too many in flight.", all.stalled);
-  add("isochrone_prober_rounds_total", "Rounds begun.", all.rounds);
-  add("isochrone_prober_rounds_stretched_total", "Rounds longer than planned.",
-      all.rounds_stretched);
-  add("isochrone_prober_clock_steps_total", "RTTs saved from a clock step.", all.clock_steps);
-  add("isochrone_prober_targets_refused_total", "Targets never probed.", all.refused_targets);
-  const auto gauge = [](const std::atomic<std::size_t>& value) {
-    return static_cast<double>(value.load(std::memory_order_relaxed));
-  };
-  metrics.gauge("isochrone_prober_targets", "Targets probed.", gauge(all.configured),
-                {{"origin", "configuration"}});
-  metrics.gauge("isochrone_prober_targets", "Targets probed.", gauge(all.demanded),
-                {{"origin", "demand"}});
-  metrics.gauge("isochrone_prober_in_flight", "Probes on their way.", gauge(all.in_flight));
-}
+void Prober::measure(Metrics& metrics) const { measure_counters(impl_->counters, metrics); }
 
 std::string Prober::status_json() const {
-  const Counters& all = impl_->counters;
-  nlohmann::json methods;
-  for (const auto& [method, name] : kMethods) {
-    const MethodCounters& of = all.of(method);
-    methods[std::string(name)] = {
-        {"sent", of.sent.value()},           {"answered", of.answered.value()},
-        {"lost", of.lost.value()},           {"late", of.late.value()},
-        {"duplicate", of.duplicate.value()}, {"forged", of.forged.value()}};
-  }
-  const auto posted = impl_->poster->stats();
-  const nlohmann::json status = {
-      {"site", impl_->options.site},
-      {"epoch", impl_->epoch},
-      {"round", all.rounds.value()},
-      {"rounds_stretched", all.rounds_stretched.value()},
-      {"targets", {{"configured", all.configured.load()}, {"demanded", all.demanded.load()}}},
-      {"targets_refused", all.refused_targets.value()},
-      {"in_flight", all.in_flight.load()},
-      {"send_errors", all.send_errors.value()},
-      {"unreachable", all.unreachable.value()},
-      {"methods", methods},
-      {"events",
-       {{"posted", posted.posted},
-        {"acknowledged", posted.acknowledged},
-        {"dropped", posted.dropped},
-        {"rejected", posted.rejected}}}};
-  return status.dump();
+  return status_of(impl_->counters, impl_->poster->stats(), impl_->options.site, impl_->epoch);
 }
 
 }  // namespace isochrone::prober

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -156,6 +157,7 @@ int RawSocket::send(const Probe& probe, Bytes segment) noexcept {
   if (::sendto(fd_.get(), segment.data(), segment.size(), MSG_DONTWAIT,
                reinterpret_cast<const sockaddr*>(&to), length) >= 0) {
     sequence_of_key_[next_key_++ % sequence_of_key_.size()] = probe.sequence;
+    ++unstamped_;
     return 0;
   }
   const int refused = errno;
@@ -163,6 +165,7 @@ int RawSocket::send(const Probe& probe, Bytes segment) noexcept {
   // taken for another packet's. Stamps not collected yet are given up; those probes keep our time.
   collect_stamps([](std::uint64_t, Instant) {});
   if (enable_stamps(fd_.get())) next_key_ = 0;
+  unstamped_ = 0;
   sequence_of_key_.fill(0);
   return refused;
 }
@@ -184,8 +187,9 @@ void RawSocket::receive(const Receive& receive) {
 }
 
 void RawSocket::collect_stamps(const Stamped& stamped) {
-  for (;;) {
+  while (unstamped_ != 0) {
     const auto messages = buffers_->receive(fd_.get(), MSG_ERRQUEUE);
+    unstamped_ -= std::min(unstamped_, static_cast<std::uint32_t>(messages.size()));
     for (const mmsghdr& message : messages) {
       const auto key = send_key_of(message.msg_hdr);
       const auto sent = stamp_of(message.msg_hdr);

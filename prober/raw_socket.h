@@ -59,6 +59,7 @@ class RawSocket {
   // Send keys count from 0; the error queue is emptied far more often than this comes round.
   std::array<std::uint64_t, 1024> sequence_of_key_{};
   std::uint32_t next_key_ = 0;
+  std::uint32_t unstamped_ = 0;  // sends whose stamp has not come yet
 };
 
 }  // namespace isochrone::prober
