@@ -3,10 +3,10 @@
 
 #include <algorithm>
 #include <boost/accumulators/accumulators.hpp>
+#include <boost/accumulators/statistics/count.hpp>
 #include <boost/accumulators/statistics/mean.hpp>
 #include <boost/accumulators/statistics/min.hpp>
 #include <boost/accumulators/statistics/stats.hpp>
-#include <boost/accumulators/statistics/tail_quantile.hpp>
 #include <cmath>
 #include <utility>
 
@@ -15,10 +15,15 @@ namespace {
 
 namespace acc = boost::accumulators;
 
-// The tail cache holds every sample of a window, so both quantiles are exact.
-using RttStatistics =
-    acc::accumulator_set<double, acc::stats<acc::tag::min, acc::tag::tail_quantile<acc::left>>>;
+using RttStatistics = acc::accumulator_set<double, acc::stats<acc::tag::count, acc::tag::min>>;
 using DeviationStatistics = acc::accumulator_set<double, acc::stats<acc::tag::mean>>;
+
+// The smallest value that at least this share of all does not exceed: exact, where Boost's quantile
+// accumulators need more samples than the handful of a window.
+double quantile(const std::vector<double>& sorted, double share) {
+  const double rank = std::ceil(share * static_cast<double>(sorted.size()));
+  return sorted[static_cast<std::size_t>(rank) - 1];
+}
 
 Micros rounded(double micros) { return Micros(std::llround(micros)); }
 
@@ -29,25 +34,24 @@ routing::WindowSummary summarize(std::vector<Sample> samples, Instant end) {
   routing::WindowSummary summary;
   summary.end = end;
   summary.method = samples.back().method;
-  RttStatistics rtts(acc::tag::tail<acc::left>::cache_size = samples.size());
+  RttStatistics statistics;
+  std::vector<double> rtts;
   for (const Sample& sample : samples) {
-    if (!sample.rtt) {
-      ++summary.lost;
-      continue;
-    }
-    ++summary.answered;
+    if (!sample.rtt) continue;
     summary.method = sample.method;
-    rtts(static_cast<double>(sample.rtt->count()));
+    rtts.push_back(static_cast<double>(sample.rtt->count()));
+    statistics(rtts.back());
   }
-  if (summary.answered == 0) return summary;
-  const double median = acc::quantile(rtts, acc::quantile_probability = 0.5);
+  summary.answered = static_cast<std::uint32_t>(acc::count(statistics));
+  summary.lost = static_cast<std::uint32_t>(samples.size()) - summary.answered;
+  if (rtts.empty()) return summary;
+  std::sort(rtts.begin(), rtts.end());
+  const double median = quantile(rtts, 0.5);
   DeviationStatistics deviations;
-  for (const Sample& sample : samples) {
-    if (sample.rtt) deviations(std::abs(static_cast<double>(sample.rtt->count()) - median));
-  }
-  summary.min = rounded(acc::min(rtts));
+  for (const double rtt : rtts) deviations(std::abs(rtt - median));
+  summary.min = rounded(acc::min(statistics));
   summary.p50 = rounded(median);
-  summary.p90 = rounded(acc::quantile(rtts, acc::quantile_probability = 0.9));
+  summary.p90 = rounded(quantile(rtts, 0.9));
   summary.jitter = rounded(acc::mean(deviations));
   return summary;
 }

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The HTTP API as a client sees it: a whole collector on a free loopback port.
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <nlohmann/json.hpp>
+
+#include "base/http_client.h"
+#include "collector/collector.h"
+#include "event/codec.h"
+#include "tests/collector/vocabulary.h"
+
+namespace isochrone::collector {
+namespace {
+
+using nlohmann::json;
+
+constexpr Millis kTimeout{10'000};
+
+class Api : public ::testing::Test {
+ protected:
+  Api() { start(); }
+
+  void start() {
+    client_.reset();
+    collector_.reset();
+    Options options = test_options();
+    options.state_dir = folder_.path();
+    options.window = Millis(100);
+    options.lateness = Millis(50);
+    auto started = Collector::start(options, two_sites(), [](Metrics& metrics) {
+      metrics.gauge("isochrone_node_info", "Test.", 1);
+    });
+    ASSERT_TRUE(started) << started.error().text();
+    collector_ = std::move(*started);
+    client_ =
+        std::make_unique<HttpClient>("http://127.0.0.1:" + std::to_string(collector_->port()));
+  }
+
+  HttpReply get(const std::string& path) {
+    auto reply = client_->get(path, kTimeout);
+    return reply ? *reply : HttpReply{};
+  }
+  json get_json(const std::string& path) { return json::parse(get(path).body, nullptr, false); }
+  HttpReply post(const std::string& channel, const std::string& body,
+                 const std::string& type = "application/x-ndjson") {
+    auto reply = client_->post("/v1/channels/" + channel + "/events", type, body, kTimeout);
+    return reply ? *reply : HttpReply{};
+  }
+  static Instant now() { return std::chrono::system_clock::now(); }
+
+  TemporaryFolder folder_;
+  std::unique_ptr<Collector> collector_;
+  std::unique_ptr<HttpClient> client_;
+};
+
+TEST_F(Api, TakesABatchAndItsRepetition) {
+  const auto line = event::to_json(measured(1, "fra", "192.0.2.0/24", now(), Micros(9000))) + "\n";
+  const json first = json::parse(post("measurement", line + "{\n").body);
+  EXPECT_EQ(first["accepted"], 1);
+  EXPECT_EQ(first["duplicates"], 0);
+  ASSERT_EQ(first["rejected"].size(), 1U);
+  EXPECT_EQ(first["rejected"][0]["line"], 2);
+  EXPECT_EQ(json::parse(post("measurement", line).body)["duplicates"], 1);
+  start();  // and in the next life
+  EXPECT_EQ(json::parse(post("measurement", line).body)["duplicates"], 1);
+}
+
+TEST_F(Api, RoutesByWhatItWasTold) {
+  std::string lines;
+  lines += event::to_json(measured(1, "fra", "192.0.2.0/24", now(), Micros(40'000))) + "\n";
+  lines += event::to_json(measured(1, "iad", "192.0.2.0/24", now(), Micros(20'000))) + "\n";
+  ASSERT_EQ(post("measurement", lines).status, 200);
+  // The state channel tells when the window has closed: a long poll, no sleeping.
+  const auto reply = get("/v1/channels/state/events?after=0&wait=10s");
+  ASSERT_EQ(reply.status, 200);
+  EXPECT_EQ(json::parse(reply.body)["paths"].size(), 2U);
+  const json route = get_json("/v1/route?address=192.0.2.7&service=WWW.example.com.");
+  ASSERT_EQ(route["decisions"].size(), 1U) << route.dump();
+  const json& decision = route["decisions"][0];
+  EXPECT_EQ(decision["site"], "iad");
+  EXPECT_EQ(decision["reason"], "measured");
+  EXPECT_EQ(decision["basis"], "192.0.2.0/24");
+  EXPECT_EQ(decision["scope"], 24);
+  EXPECT_EQ(decision["candidates"][0]["p50_us"], 20'000);
+  EXPECT_EQ(get_json("/v1/paths?prefix=192.0.2.0/24")["paths"].size(), 2U);
+  EXPECT_EQ(get_json("/v1/table")["rows"][0]["ranking"], json::parse(R"(["iad","fra"])"));
+  EXPECT_EQ(get_json("/v1/tasks/iad-1")["answered"], 1);
+}
+
+TEST_F(Api, AnswersMistakesWithAReason) {
+  struct Row {
+    const char* path;
+    int status;
+    const char* part;
+  };
+  const Row rows[] = {
+      {"/v1/nothing", 404, "nothing is at /v1/nothing"},
+      {"/v1/channels/measurment/events", 404, "no channel"},
+      {"/v1/channels/measurement/other", 404, "nothing is at"},
+      {"/v1/channels/measurement/events?after=-1", 400, "not a whole number"},
+      {"/v1/route?address=here", 400, "no address"},
+      {"/v1/route?address=192.0.2.1&service=ww.example.com", 404, "unknown service"},
+      {"/v1/paths?limit=0", 400, "no page size"},
+      {"/v1/tasks/none", 404, "no event of task"},
+  };
+  for (const Row& row : rows) {
+    const HttpReply reply = get(row.path);
+    EXPECT_EQ(reply.status, row.status) << row.path;
+    EXPECT_NE(json::parse(reply.body)["error"].get<std::string>().find(row.part), std::string::npos)
+        << reply.body;
+  }
+  EXPECT_EQ(post("state", "{}").status, 403);
+  EXPECT_EQ(post("target", "{}").status, 403);
+  EXPECT_EQ(post("measurement", "").status, 400);
+  EXPECT_EQ(post("measurement", "\xff\xff\xff\xff", "application/x-protobuf").status, 400);
+}
+
+TEST_F(Api, ListsEverythingItKnows) {
+  const auto beat = health(1, "fra", event::HealthStatus::up, event::HealthOrigin::prober, now());
+  ASSERT_EQ(post("health", event::to_json(beat)).status, 200);
+  for (const char* what : {"status", "sites", "services", "table", "paths", "targets"}) {
+    const json body = get_json(std::string("/v1/") + what);
+    EXPECT_TRUE(body.contains("generation")) << what;
+    EXPECT_TRUE(body.contains("age_s")) << what;
+  }
+  EXPECT_EQ(get_json("/v1/channels")["channels"][2]["last"], 1);
+  EXPECT_EQ(get_json("/v1/sites")["sites"][0]["status"], "up");
+  EXPECT_EQ(get("/healthz").body, "ok\n");
+  const std::string metrics = get("/metrics").body;
+  EXPECT_NE(metrics.find("isochrone_collector_events_accepted_total 1"), std::string::npos);
+  EXPECT_NE(metrics.find("isochrone_node_info 1"), std::string::npos);
+}
+
+TEST_F(Api, HearsAnOperatorAtOnce) {
+  const auto down =
+      health(1, "fra", event::HealthStatus::down, event::HealthOrigin::operators, now());
+  ASSERT_EQ(post("health", event::to_json(down)).status, 200);
+  EXPECT_EQ(get_json("/v1/sites")["sites"][0]["status"], "down");
+  EXPECT_EQ(get_json("/v1/route?address=192.0.2.1")["decisions"][0]["site"], "iad");
+}
+
+TEST_F(Api, TakesANewTopologyWithoutForgetting) {
+  const auto line = event::to_json(measured(1, "iad", "192.0.2.0/24", now(), Micros(9000))) + "\n";
+  ASSERT_EQ(post("measurement", line).status, 200);
+  get("/v1/channels/state/events?after=0&wait=10s");
+  routing::Topology topology = two_sites();
+  topology.sites.push_back({"sin", {}, {*Address::parse("192.0.2.3")}});
+  topology.services[0].sites.push_back(routing::SiteId(2));
+  Options options = test_options();
+  options.state_dir = folder_.path();
+  options.window = Millis(100);
+  options.lateness = Millis(50);
+  ASSERT_TRUE(collector_->reload(options, topology));
+  EXPECT_EQ(get_json("/v1/sites")["sites"].size(), 3U);
+  EXPECT_EQ(get_json("/v1/route?address=192.0.2.1")["decisions"][0]["site"], "iad");
+  options.window = Millis(200);
+  EXPECT_FALSE(collector_->reload(options, topology));
+}
+
+}  // namespace
+}  // namespace isochrone::collector

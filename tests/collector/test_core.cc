@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+
+#include "base/random.h"
+#include "collector/core.h"
+#include "collector/log_rocksdb.h"
+#include "event/codec.h"
+#include "tests/collector/vocabulary.h"
+
+namespace isochrone::collector {
+namespace {
+
+using event::HealthOrigin;
+using event::HealthStatus;
+
+constexpr const char* kPrefix = "192.0.2.0/24";
+
+// A core whose log is a vector: everything is durable at once.
+struct Bench {
+  explicit Bench(const Options& options = test_options()) : core(options, two_sites(), 7) {}
+
+  void post(std::vector<event::Event> events, Instant now) {
+    auto admitted = core.admit(std::move(events), now);
+    std::vector<event::Position> positions;
+    for (std::size_t i = 0; i < admitted.fresh.size(); ++i) positions.push_back(++last);
+    core.apply(admitted.fresh, positions, now);
+    drain();
+  }
+  void advance(Instant now) {
+    core.advance(now);
+    drain();
+  }
+  void drain() {
+    for (const auto& event : core.outbox().events) said.push_back(event);
+    core.outbox_is_durable();
+  }
+  template <class T>
+  std::vector<T> all() const {
+    std::vector<T> found;
+    for (const auto& event : said) {
+      if (const auto* payload = std::get_if<T>(&event.payload)) found.push_back(*payload);
+    }
+    return found;
+  }
+  std::string preferred(const char* prefix = kPrefix) const {
+    const auto* known = core.state().find(*Prefix::parse(prefix));
+    const auto* site = known != nullptr ? known->preferred(routing::ServiceId(0)) : nullptr;
+    return site != nullptr ? core.topology().sites[site->index()].name : "";
+  }
+
+  Core core;
+  event::Position last = 0;
+  std::vector<event::Event> said;
+};
+
+TEST(Core, TurnsMeasurementsIntoOneStatePerPrefixWhenTheWindowCloses) {
+  Bench bench;
+  bench.post({measured(1, "fra", kPrefix, kStart, Micros(30'000)),
+              measured(1, "iad", kPrefix, kStart, Micros(20'000))},
+             kStart);
+  bench.advance(kStart + Millis(1499));
+  EXPECT_TRUE(bench.all<event::State>().empty());
+  bench.advance(kStart + Millis(1500));
+  const auto states = bench.all<event::State>();
+  ASSERT_EQ(states.size(), 1U);
+  EXPECT_EQ(states[0].paths.size(), 2U);
+  ASSERT_EQ(states[0].preferences.size(), 1U);
+  EXPECT_EQ(states[0].preferences[0].site, "iad");
+  EXPECT_EQ(bench.core.counts().samples_reduced, 2U);
+}
+
+TEST(Core, CountsNothingTwice) {
+  Bench bench;
+  const auto event = measured(1, "fra", kPrefix, kStart, Micros(30'000));
+  bench.post({event, event}, kStart);
+  bench.post({event}, kStart);
+  bench.advance(kStart + Seconds(2));
+  EXPECT_EQ(bench.core.counts().samples_reduced, 1U);
+}
+
+// The same events in any order, some repeated, all within the allowed lateness.
+TEST(Core, GivesTheSameBytesInAnyOrder) {
+  std::vector<event::Event> events;
+  Random random(5);
+  for (std::uint64_t i = 1; i <= 400; ++i) {
+    const char* prefixes[] = {"192.0.2.0/24", "198.18.0.0/24", "2001:db8:9::/48"};
+    const Instant time = kStart + Millis(random.below(1400));
+    const auto rtt =
+        random.below(10) == 0 ? std::optional<Micros>() : Micros(random.below(90'000) + 1);
+    events.push_back(measured(i, i % 2 == 0 ? "fra" : "iad", prefixes[random.below(3)], time, rtt));
+  }
+  std::map<int, std::string> bytes;
+  for (int round = 0; round < 5; ++round) {
+    Bench bench;
+    std::vector<event::Event> order = events;
+    for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random.below(i)]);
+    order.insert(order.end(), order.begin(), order.begin() + 50);
+    for (const auto& event : order) bench.post({event}, kStart + Millis(1400));
+    bench.advance(kStart + Seconds(10));
+    for (const auto& event : bench.said) bytes[round] += event::to_protobuf(event);
+  }
+  for (int round = 1; round < 5; ++round) EXPECT_EQ(bytes[round], bytes[0]);
+  EXPECT_FALSE(bytes[0].empty());
+}
+
+TEST(Core, AsksForTargetsInTheStepThatBroughtTheDemand) {
+  Bench bench;
+  event::Event demand{id(1, "dns-ns1"), kStart, {}, {}};
+  demand.payload = event::Demand{"www.example.com", *Prefix::parse("198.18.3.0/24"),
+                                 *Address::parse("198.51.100.1"), 5, Millis(1000)};
+  bench.post({demand}, kStart);
+  const auto targets = bench.all<event::Target>();
+  ASSERT_EQ(targets.size(), 1U);
+  EXPECT_EQ(targets[0].prefix.to_string(), "198.18.3.0/24");
+}
+
+TEST(Core, CallsASilentSiteDownAndAReturningOneUp) {
+  Bench bench;
+  bench.post({health(1, "fra", HealthStatus::up, HealthOrigin::prober, kStart)}, kStart);
+  bench.advance(kStart + Millis(3001));
+  bench.post({health(2, "fra", HealthStatus::up, HealthOrigin::prober, kStart)},
+             kStart + Seconds(9));
+  bench.advance(kStart + Seconds(9));
+  const auto verdicts = bench.all<event::Health>();
+  ASSERT_EQ(verdicts.size(), 2U);
+  EXPECT_EQ(verdicts[0].status, HealthStatus::down);
+  EXPECT_EQ(verdicts[1].status, HealthStatus::up);
+  EXPECT_EQ(verdicts[0].origin, HealthOrigin::collector);
+}
+
+TEST(Core, ForgetsPathsThatNobodyMeasures) {
+  Bench bench;
+  bench.post({measured(1, "fra", kPrefix, kStart, Micros(30'000))}, kStart);
+  bench.advance(kStart + Seconds(2));
+  EXPECT_EQ(bench.core.state().size(), 1U);
+  bench.advance(kStart + Seconds(3700));
+  EXPECT_EQ(bench.core.state().size(), 0U);
+  EXPECT_TRUE(bench.all<event::State>().back().paths.empty());
+}
+
+TEST(Core, FollowsARenumberedTopologyByName) {
+  Bench bench;
+  bench.post({measured(1, "iad", kPrefix, kStart, Micros(20'000))}, kStart);
+  bench.advance(kStart + Seconds(2));
+  routing::Topology swapped = two_sites();
+  std::swap(swapped.sites[0], swapped.sites[1]);
+  bench.core.reconfigure(test_options(), swapped);
+  EXPECT_EQ(bench.preferred(), "iad");
+}
+
+// A whole life with a real log, cut short anywhere, leaves the state of an uncut one.
+class Lives {
+ public:
+  explicit Lives(const std::filesystem::path& folder) : folder_(folder) { begin(kStart); }
+
+  void begin(Instant now) {
+    core_.reset();
+    log_.reset();
+    log_ = std::move(*open_rocksdb_log(folder_));
+    core_ = std::make_unique<Core>(test_options(), two_sites(), ++life_);
+    core_->restore(*log_, now);
+  }
+  void post(const event::Event& event, Instant now) {
+    auto admitted = core_->admit({event}, now);
+    const auto positions = log_->append(admitted.fresh, core_->notes(), now);
+    ASSERT_TRUE(positions);
+    core_->apply(admitted.fresh, *positions, now);
+    flush(now);
+  }
+  void advance(Instant now) {
+    core_->advance(now);
+    flush(now);
+  }
+  std::string state() const {
+    std::map<Prefix, routing::PrefixState> sorted(core_->state().prefixes().begin(),
+                                                  core_->state().prefixes().end());
+    std::string bytes;
+    for (const auto& [prefix, known] : sorted) {
+      bytes += prefix.to_string();
+      for (const auto& path : known.paths) {
+        bytes += " " + std::to_string(path.site.value()) + ":" +
+                 std::to_string(path.estimate.p50.count()) + "/" +
+                 std::to_string(path.estimate.samples) + "/" +
+                 std::to_string(path.estimate.loss_permille);
+      }
+      bytes += "\n";
+    }
+    return bytes;
+  }
+
+ private:
+  void flush(Instant now) {
+    const auto& outbox = core_->outbox();
+    if (outbox.empty()) return;
+    ASSERT_TRUE(log_->append(outbox.events, outbox.notes, now));
+    core_->outbox_is_durable();
+  }
+
+  std::filesystem::path folder_;
+  std::uint64_t life_ = 0;
+  std::unique_ptr<EventLog> log_;
+  std::unique_ptr<Core> core_;
+};
+
+std::string state_after(int lives_per_event, const std::filesystem::path& folder) {
+  Lives lives(folder);
+  Random random(11);
+  std::vector<event::Event> events;
+  for (std::uint64_t i = 1; i <= 120; ++i) {
+    const Instant time = kStart + Millis(100 * i);
+    events.push_back(measured(i, i % 2 == 0 ? "fra" : "iad", i % 3 == 0 ? kPrefix : "198.18.0.0/24",
+                              time, Micros(random.below(90'000) + 1)));
+  }
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    lives.post(events[i], events[i].time);
+    // What was acknowledged just before the end may be posted again by a sender that did not hear.
+    if (lives_per_event > 0 && i % 7 == 0) {
+      lives.begin(events[i].time);
+      lives.post(events[i], events[i].time);
+    }
+    lives.advance(events[i].time);
+    if (lives_per_event > 0 && i % 5 == 0) lives.begin(events[i].time);
+  }
+  lives.advance(kStart + Seconds(30));
+  return lives.state();
+}
+
+TEST(Core, CountsEverythingOnceOverManyLives) {
+  TemporaryFolder one;
+  TemporaryFolder many;
+  const std::string uncut = state_after(0, one.path() / "log");
+  EXPECT_FALSE(uncut.empty());
+  EXPECT_EQ(state_after(1, many.path() / "log"), uncut);
+}
+
+}  // namespace
+}  // namespace isochrone::collector
