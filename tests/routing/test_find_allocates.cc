@@ -1,33 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The query path's look-up allocates nothing: a counting operator new says so.
+// The query path's look-up allocates nothing; the counting operator new says so.
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <cstdlib>
 #include <memory>
-#include <new>
 
 #include "routing/decision.h"
+#include "tests/routing/counting_new.h"
 #include "tests/routing/vocabulary.h"
-
-namespace {
-
-std::atomic<std::size_t> allocations{0};
-
-}  // namespace
-
-void* operator new(std::size_t size) {
-  allocations.fetch_add(1);
-  if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
-  std::abort();
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 
 namespace isochrone::routing {
 namespace {
 
+using testing::allocations;
 using testing::kFra;
 using testing::kIad;
 using testing::kWww;
@@ -40,19 +25,19 @@ TEST(Choice, AllocatesNothing) {
   const auto table = compile_table(testing::three_sites(), state, nullptr, 1);
   const Address v4 = testing::address("192.0.2.1");
   const Address v6 = testing::address("2001:db8:1::1");
-  const std::size_t before = allocations.load();
+  const std::size_t before = allocations();
   const Choice first = choose(*table, kWww, v4, kAllSites);
   const Choice second = choose(*table, kWww, v6, site_bit(kFra));
-  const std::size_t after = allocations.load();
+  const std::size_t after = allocations();
   EXPECT_EQ(after, before);
   EXPECT_EQ(first.site, kIad);
   EXPECT_EQ(second.site, kFra);
 }
 
 TEST(Choice, WouldBeSeenToAllocate) {
-  const std::size_t before = allocations.load();
+  const std::size_t before = allocations();
   const auto seen = std::make_unique<Address>();
-  EXPECT_GT(allocations.load(), before);
+  EXPECT_GT(allocations(), before);
 }
 
 }  // namespace
