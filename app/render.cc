@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 #include <vector>
 
@@ -14,10 +15,20 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+// What a reader looks for first; everything else follows in the order of the JSON.
+constexpr std::array<std::string_view, 23> kFirst{
+    "address",       "prefix",   "service", "channel", "task",       "site",
+    "status",        "up",       "reason",  "basis",   "scope",      "ttl_s",
+    "ranking",       "score_us", "p50_us",  "min_us",  "p90_us",     "jitter_us",
+    "loss_permille", "samples",  "method",  "age_s",   "distance_km"};
+
 struct Cell {
+  std::size_t rank;
   std::string heading;
   std::string text;
 };
+
+bool is_before(const Cell& a, const Cell& b) { return a.rank < b.rank; }
 
 bool is_table(const Json& value) {
   return value.is_array() && !value.empty() &&
@@ -47,11 +58,13 @@ std::string text_of(const Json& value) {
 
 // "p50_us": 1500 -> {"p50 ms", "1.5"}.
 Cell cell_of(std::string_view key, const Json& value) {
+  const auto known = std::find(kFirst.begin(), kFirst.end(), key);
+  const auto rank = static_cast<std::size_t>(known - kFirst.begin());
   const auto scaled = [&](std::string_view suffix, std::string_view unit, double per) {
     const std::string_view name = key.substr(0, key.size() - suffix.size());
     std::string text;
     if (value.is_number()) text = fmt::format("{:.1f}", value.get<double>() / per);
-    return Cell{fmt::format("{} {}", name, unit), std::move(text)};
+    return Cell{rank, fmt::format("{} {}", name, unit), std::move(text)};
   };
   Cell cell;
   if (key.ends_with("_us")) {
@@ -59,7 +72,7 @@ Cell cell_of(std::string_view key, const Json& value) {
   } else if (key.ends_with("_permille")) {
     cell = scaled("_permille", "%", 10);
   } else {
-    cell = {std::string(key), text_of(value)};
+    cell = {rank, std::string(key), text_of(value)};
   }
   std::replace(cell.heading.begin(), cell.heading.end(), '_', ' ');
   return cell;
@@ -77,22 +90,28 @@ void flatten(const Json& object, std::vector<Cell>& cells) {
 }
 
 std::string table_of(const Json& rows) {
-  std::vector<std::string> headings;
+  std::vector<Cell> columns;  // without text
   std::vector<std::vector<Cell>> all;
+  const auto is_of = [](std::string_view heading) {
+    return [heading](const Cell& cell) { return cell.heading == heading; };
+  };
   for (const Json& row : rows) {
     flatten(row, all.emplace_back());
     for (const Cell& cell : all.back()) {
-      if (std::find(headings.begin(), headings.end(), cell.heading) == headings.end()) {
-        headings.push_back(cell.heading);
+      if (std::none_of(columns.begin(), columns.end(), is_of(cell.heading))) {
+        columns.push_back({cell.rank, cell.heading, {}});
       }
     }
   }
+  std::stable_sort(columns.begin(), columns.end(), is_before);
+  std::vector<std::string> headings;
+  for (const Cell& column : columns) headings.push_back(column.heading);
   Table table(headings);
   for (const auto& cells : all) {
-    std::vector<std::string> row(headings.size());
-    for (const Cell& cell : cells) {
-      const auto column = std::find(headings.begin(), headings.end(), cell.heading);
-      row[static_cast<std::size_t>(column - headings.begin())] = cell.text;
+    std::vector<std::string> row;
+    for (const std::string& heading : headings) {
+      const auto cell = std::find_if(cells.begin(), cells.end(), is_of(heading));
+      row.push_back(cell == cells.end() ? std::string() : cell->text);
     }
     table.add(std::move(row));
   }
@@ -102,7 +121,7 @@ std::string table_of(const Json& rows) {
 std::string render_value(const Json& value, const std::string& indent);
 
 std::string render_object(const Json& object, const std::string& indent) {
-  std::string facts;
+  std::vector<Cell> facts;
   std::string rest;
   for (const auto& [key, value] : object.items()) {
     if (value.is_object()) {
@@ -110,11 +129,15 @@ std::string render_object(const Json& object, const std::string& indent) {
     } else if (is_table(value)) {
       rest += fmt::format("\n{}\n{}", key, render_value(value, ""));
     } else {
-      const Cell cell = cell_of(key, value);
-      facts += fmt::format("{}{}: {}\n", indent, cell.heading, cell.text.empty() ? "-" : cell.text);
+      facts.push_back(cell_of(key, value));
     }
   }
-  return facts + rest;
+  std::stable_sort(facts.begin(), facts.end(), is_before);
+  std::string text;
+  for (const Cell& fact : facts) {
+    text += fmt::format("{}{}: {}\n", indent, fact.heading, fact.text.empty() ? "-" : fact.text);
+  }
+  return text + rest;
 }
 
 std::string render_value(const Json& value, const std::string& indent) {

@@ -16,13 +16,21 @@ TEST(Render, FactsBecomeLinesAndListsTables) {
   EXPECT_EQ(text(R"({"generation": 7, "basis": null, "candidates": [
       {"site": "iad", "up": true, "estimate": {"p50_us": 1500, "loss_permille": 25}},
       {"site": "sin", "up": false}]})"),
-            "generation: 7\n"
             "basis: -\n"
+            "generation: 7\n"
             "\n"
             "candidates\n"
             "site  up   p50 ms  loss %\n"
             "iad   yes     1.5     2.5\n"
             "sin   no        -       -\n");
+}
+
+TEST(Render, WhatAReaderLooksForComesFirst) {
+  EXPECT_EQ(
+      text(
+          R"([{"age_s": 2, "extra": 1, "p50_us": 3000, "prefix": "192.0.2.0/24", "site": "fra"}])"),
+      "prefix        site  p50 ms  age s  extra\n"
+      "192.0.2.0/24  fra      3.0      2      1\n");
 }
 
 TEST(Render, AListOfDecisionsShowsEachWithItsTable) {
