@@ -39,7 +39,7 @@ std::string text_of(const Json& value) {
   if (value.is_null()) return "";
   if (value.is_boolean()) return value.get<bool>() ? "yes" : "no";
   if (value.is_string()) return value.get<std::string>();
-  if (value.is_number_float()) return fmt::format("{:.4g}", value.get<double>());
+  if (value.is_number_float()) return fmt::format("{:.6g}", value.get<double>());
   if (!value.is_array()) return value.dump();
   // Of a list of objects inside a row, their names; a table in a table is for --json.
   std::string list;
@@ -71,6 +71,8 @@ Cell cell_of(std::string_view key, const Json& value) {
     cell = scaled("_us", "ms", 1'000);
   } else if (key.ends_with("_permille")) {
     cell = scaled("_permille", "%", 10);
+  } else if (key.ends_with("_s") && value.is_number_float()) {
+    cell = scaled("_s", "s", 1);
   } else {
     cell = {rank, std::string(key), text_of(value)};
   }
