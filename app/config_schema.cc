@@ -81,8 +81,8 @@ constexpr std::array kKeys{
         "A round over all targets starts this often."},
     Key{"prober.probes-per-round", integer, kOne, kOptional, "probes", "1..100", "3",
         "Probes per target and round."},
-    Key{"prober.rate", integer, kOne, kOptional, "packets per second", "1..1000000", "1000",
-        "The most packets sent, over all targets."},
+    Key{"prober.rate", integer, kOne, kOptional, "probes per second", "1..500000", "1000",
+        "The most probes sent, over all targets."},
     Key{"prober.timeout", duration, kOne, kOptional, "", "10ms..1m", "1500ms",
         "An answer that takes longer counts as lost."},
     Key{"prober.heartbeat", duration, kOne, kOptional, "", "50ms..1h", "1s",
@@ -172,14 +172,14 @@ std::string limits_of(const Key& key) {
   const auto append = [&limits](const std::string& part) {
     limits += (limits.empty() ? "" : ", ") + part;
   };
-  if (key.need == kRequired) append("Required");
-  if (key.count == kMany && key.type != section) append("One or a list");
+  if (key.need == kRequired) append("required");
+  if (key.count == kMany && key.type != section) append("one or a list");
   if (key.type != word && !key.range.empty()) {
     append(fmt::format("{}{}{}", key.range, key.unit.empty() ? "" : " ", key.unit));
   }
   if (!key.fallback.empty()) append(fmt::format("default {}", key.fallback));
   if (limits.empty()) return limits;
-  limits.front() = limits.front() == 'd' ? 'D' : limits.front();
+  if (limits.front() >= 'a') limits.front() = static_cast<char>(limits.front() - 'a' + 'A');
   return limits + ".";
 }
 

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "app/api.h"
@@ -28,6 +29,24 @@ struct Measured {
 
 tl::unexpected<std::vector<Error>> refused(Error error) {
   return tl::unexpected(std::vector<Error>{std::move(error)});
+}
+
+using Compare = std::function<void(bool is_same, std::string_view key)>;
+
+void compare_dns(const dns::Options& a, const dns::Options& b, const Compare& compare) {
+  compare(a.listen == b.listen, "dns.listen");
+  compare(a.workers == b.workers, "dns.workers");
+  compare(a.tcp_connections == b.tcp_connections, "dns.tcp-connections");
+  compare(a.tcp_idle == b.tcp_idle, "dns.tcp-idle");
+}
+
+void compare_collector(const collector::Options& a, const collector::Options& b,
+                       const Compare& compare) {
+  compare(a.listen == b.listen, "collector.listen");
+  compare(a.window == b.window, "collector.window");
+  compare(a.lateness == b.lateness, "collector.lateness");
+  compare(a.max_body_bytes == b.max_body_bytes, "collector.max-body");
+  compare(a.max_connections == b.max_connections, "collector.max-connections");
 }
 
 nlohmann::json parsed(const std::string& json) {
@@ -101,7 +120,7 @@ Checked<void> Roles::Impl::start_dns() {
 Checked<void> Roles::Impl::start_prober() {
   if (!config.node.has_prober) return {};
   auto started = prober::Prober::start(config.prober);
-  if (!started) return refused(started.error().within("prober"));
+  if (!started) return refused(started.error());
   parts.with([&](Measured& measured) { measured.prober = std::move(*started); });
   return {};
 }
@@ -124,7 +143,7 @@ Checked<void> Roles::Impl::apply(const Config& next) {
     }
     if (measured.prober) {
       if (auto done = measured.prober->reload(next.prober); !done) {
-        return refused(done.error().within("prober"));
+        return refused(done.error());
       }
     }
     return {};
@@ -169,10 +188,10 @@ Roles::~Roles() {
 }
 
 Checked<void> Roles::reload(const Config& config) {
-  if (auto differences = needs_restart(impl_->config, config); !differences.empty()) {
+  const Config next = impl_->wired(config);
+  if (auto differences = needs_restart(impl_->config, next); !differences.empty()) {
     return tl::unexpected(std::move(differences));
   }
-  const Config next = impl_->wired(config);
   if (auto taken = impl_->apply(next); !taken) {
     // What some took already is taken back; the errors to tell are those of the refusal.
     (void)impl_->apply(impl_->config);
@@ -211,7 +230,7 @@ std::string Roles::describe() const {
 
 std::vector<Error> needs_restart(const Config& running, const Config& next) {
   std::vector<Error> differences;
-  const auto compare = [&](bool is_same, std::string_view key) {
+  const Compare compare = [&](bool is_same, std::string_view key) {
     if (is_same) return;
     differences.emplace_back(
         Errc::invalid,
@@ -225,12 +244,18 @@ std::vector<Error> needs_restart(const Config& running, const Config& next) {
   compare(
       a.has_dns == b.has_dns && a.has_collector == b.has_collector && a.has_prober == b.has_prober,
       "node.roles");
-  if (a.has_dns && b.has_dns) {
-    compare(running.dns.listen == next.dns.listen, "dns.listen");
-    compare(running.dns.workers == next.dns.workers, "dns.workers");
-  }
+  if (a.has_dns && b.has_dns) compare_dns(running.dns, next.dns, compare);
   if (a.has_collector && b.has_collector) {
-    compare(running.collector.listen == next.collector.listen, "collector.listen");
+    compare_collector(running.collector, next.collector, compare);
+  }
+  if (a.has_prober && b.has_prober) {
+    compare(running.prober.site == next.prober.site, "prober.site");
+    compare(running.prober.source_addresses == next.prober.source_addresses,
+            "prober.source-addresses");
+    // Where the collector of this process listens is compared above.
+    compare(running.prober.collector_url == next.prober.collector_url ||
+                running.collector.listen != next.collector.listen,
+            "collector.url");
   }
   return differences;
 }

@@ -138,7 +138,7 @@ class Resolver:
                 waiting[self._send(name, TYPE_A, subnet)] = subnet
                 sent += 1
             answered += sum(1 for _ in self._collect(waiting, 1 / rate))
-        deadline = time.monotonic() + 0.5
+        deadline = time.monotonic() + 2
         while waiting and time.monotonic() < deadline:
             answered += sum(1 for _ in self._collect(waiting, deadline - time.monotonic()))
         return sent, answered

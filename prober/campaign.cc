@@ -179,9 +179,13 @@ Nanos Campaign::rtt_of(const Probe& probe, const Arrival& arrival, Monotonic now
   return rtt;
 }
 
+bool Campaign::is_overdue(Monotonic now) {
+  const auto oldest = in_flight_.oldest();
+  return oldest && *oldest <= now - options_.timeout;
+}
+
 void Campaign::expire(Monotonic now) {
   while (const Probe* probe = in_flight_.expire(now - options_.timeout)) lost(*probe);
-  counters_.in_flight = in_flight_.waiting();
 }
 
 void Campaign::answered(const Probe& probe, Nanos rtt) {
@@ -222,6 +226,7 @@ void Campaign::count_targets() {
 }
 
 Monotonic Campaign::wake() {
+  counters_.in_flight = in_flight_.waiting();
   Monotonic wake = in_flight_.is_full() ? Monotonic::max() : std::max(round_.due(), pacer_.next());
   if (const auto oldest = in_flight_.oldest()) wake = std::min(wake, *oldest + options_.timeout);
   return wake;

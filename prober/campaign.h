@@ -49,6 +49,8 @@ class Campaign {
   void cancelled(const Probe& probe, bool is_unreachable);
 
   void arrived(const Arrival& arrival, Monotonic now, Instant wall);
+  // Whether expire() would count something as lost.
+  bool is_overdue(Monotonic now);
   // Counts what has timed out as lost.
   void expire(Monotonic now);
   // When next() or expire() has something to do; never in the past of the pacer.

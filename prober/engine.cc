@@ -64,7 +64,11 @@ void Engine::demand(const event::Target& target, Nanos age) {
 
 void Engine::tick() {
   Monotonic now = loop_.now();
-  campaign_.expire(now);
+  if (campaign_.is_overdue(now)) {
+    // An answer that came in time while this thread waited for a processor is not lost.
+    for (const int fd : wire_.descriptors()) receive(fd);
+    campaign_.expire(now);
+  }
   while (Probe* probe = campaign_.next(now, loop_.wall())) {
     send(*probe);
     now = loop_.now();

@@ -38,10 +38,13 @@ TEST(CommandLine, HelpTeachesAndIsDone) {
 
 TEST(CommandLine, CheckTakesAGoodConfiguration) {
   const World world;
-  const std::string file = world.write("good.yaml", world.all_in_one());
-  const Finished finished = isochrone({"check", "--config", file});
-  EXPECT_EQ(finished.status, 0) << finished.err;
-  EXPECT_EQ(finished.out, file + ": ok\n");
+  for (const std::string& text :
+       {world.all_in_one(), world.collector_only(), world.dns_only("http://127.0.0.1:1")}) {
+    const std::string file = world.write("good.yaml", text);
+    const Finished finished = isochrone({"check", "--config", file});
+    EXPECT_EQ(finished.status, 0) << finished.err;
+    EXPECT_EQ(finished.out, file + ": ok\n");
+  }
 }
 
 TEST(CommandLine, CheckAndRunNameEveryFaultWithItsPlace) {
