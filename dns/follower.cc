@@ -75,6 +75,7 @@ class StateFollower::Builder {
 
   ~Builder() {
     *is_alive_ = false;
+    *follow_life_ = false;  // batches that still wait in the thread's queue find nobody
     state_follower_.reset();
     health_follower_.reset();
     poster_.reset();

@@ -9,6 +9,8 @@
 
 #include <functional>
 #include <future>
+#include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -39,12 +41,13 @@ class TaskThread {
   void post(Task task) { tasks_->post(std::move(task)); }
   // Posts and waits until it has run.
   void call(const Task& task) {
-    std::promise<void> done;
-    post([&] {
+    // Shared: the waiter may go on while set_value() is still on its way out.
+    const auto done = std::make_shared<std::promise<void>>();
+    post([&task, done] {
       task();
-      done.set_value();
+      done->set_value();
     });
-    done.get_future().wait();
+    done->get_future().wait();
   }
   Loop& loop() { return *loop_; }  // for tasks only
 
