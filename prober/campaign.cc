@@ -11,8 +11,8 @@
 namespace isochrone::prober {
 namespace {
 
-// A wall clock that moved by more than this between sending and receiving was set; NTP slews by at
-// most 500 ppm, 1 ms in 2 s.
+// A wall clock that moved by more than this against the monotonic one was set; NTP slews by at most
+// 500 ppm, 1 ms in 2 s.
 constexpr Nanos kClockStep = Millis(5);
 
 // Room for what the rate can have on its way, and as much again to tell late answers from unknown.
@@ -88,6 +88,7 @@ void Campaign::learn(Target& target) {
 }
 
 Probe* Campaign::next(Monotonic now, Instant wall) {
+  watch_clocks(now, wall);
   if (round_.number() == 0 || round_.is_over(now)) {
     if (round_.is_stretched()) {
       counters_.rounds_stretched.add();
@@ -151,6 +152,7 @@ void Campaign::cancelled(const Probe& probe, bool is_unreachable) {
 }
 
 void Campaign::arrived(const Arrival& arrival, Monotonic now, Instant wall) {
+  watch_clocks(now, wall);
   MethodCounters& counters = counters_.of(arrival.method);
   if (arrival.is_forged) return counters.forged.add();
   const auto match = in_flight_.answer(arrival.sequence, arrival.from, arrival.method);
@@ -165,14 +167,24 @@ void Campaign::arrived(const Arrival& arrival, Monotonic now, Instant wall) {
       break;
   }
   counters.answered.add();
-  answered(*match.probe, rtt_of(*match.probe, arrival, now, wall));
+  answered(*match.probe, rtt_of(*match.probe, arrival, now));
 }
 
-Nanos Campaign::rtt_of(const Probe& probe, const Arrival& arrival, Monotonic now, Instant wall) {
+// Both clocks are read one right after the other, so being scheduled late, between sending and its
+// stamp or before an answer is read, is not taken for a step.
+void Campaign::watch_clocks(Monotonic now, Instant wall) {
+  const Nanos offset = wall.time_since_epoch() - now.time_since_epoch();
+  if (clock_offset_) {
+    const Nanos moved = offset - *clock_offset_;
+    if (moved < -kClockStep || moved > kClockStep) stepped_at_ = now;
+  }
+  clock_offset_ = offset;
+}
+
+Nanos Campaign::rtt_of(const Probe& probe, const Arrival& arrival, Monotonic now) {
   const Nanos elapsed = now - probe.sent_at;
-  const Nanos moved = (wall - probe.sent) - elapsed;
   const Nanos rtt = arrival.received - probe.sent;
-  if (moved < -kClockStep || moved > kClockStep || rtt < Nanos(0)) {
+  if (probe.sent_at < stepped_at_ || rtt < Nanos(0) || rtt > elapsed + kClockStep) {
     counters_.clock_steps.add();
     return elapsed;
   }

@@ -67,7 +67,8 @@ class Campaign {
   void lost(const Probe& probe);
   void landed(Target& target, std::uint32_t slot);
   void count_targets();
-  Nanos rtt_of(const Probe& probe, const Arrival& arrival, Monotonic now, Instant wall);
+  void watch_clocks(Monotonic now, Instant wall);
+  Nanos rtt_of(const Probe& probe, const Arrival& arrival, Monotonic now);
 
   Options options_;
   OptOut opt_out_;
@@ -79,6 +80,8 @@ class Campaign {
   Round round_;
   InFlight in_flight_;
   bool stretch_said_ = false;
+  std::optional<Nanos> clock_offset_;  // wall less monotonic, when they were last looked at
+  Monotonic stepped_at_{};             // when the wall clock was last found to have been set
 };
 
 }  // namespace isochrone::prober

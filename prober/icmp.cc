@@ -12,13 +12,13 @@ constexpr std::uint8_t kEchoRequestV6 = 128;  // RFC 4443 section 4
 constexpr std::uint8_t kEchoReplyV6 = 129;
 constexpr std::size_t kStateBytes = 26;  // send time, sequence, round, target, index
 
-std::uint64_t echo_cookie(const CookieKey& key, const Address& destination, Bytes state) noexcept {
+std::uint64_t echo_cookie(const SipKey& key, const Address& destination, Bytes state) noexcept {
   std::array<std::uint8_t, 17 + kStateBytes> message{};
   ByteWriter writer(message);
   writer.u8(static_cast<std::uint8_t>(Method::icmp));
   writer.put(destination.bytes());
   writer.put(state);
-  return cookie(key, writer.written());
+  return siphash(key, writer.written());
 }
 
 Bytes as_bytes(std::string_view text) noexcept {

@@ -16,7 +16,7 @@
 #include <string_view>
 
 #include "base/bytes.h"
-#include "prober/cookie.h"
+#include "base/siphash.h"
 #include "prober/probe.h"
 
 namespace isochrone::prober {
@@ -29,7 +29,7 @@ constexpr std::size_t kMaxEchoBytes = 42 + 128;
 std::string probe_text(std::string_view contact);
 
 struct Echo {
-  const CookieKey& key;
+  const SipKey& key;
   std::uint16_t identifier;
   std::string_view text;
 };

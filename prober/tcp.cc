@@ -15,17 +15,16 @@ constexpr std::uint8_t kProtocolTcp = 6;
 constexpr std::uint16_t kWindow = 65'535;
 constexpr unsigned kCheckBits = 12;  // what 32 bits leave beside 20 of sequence
 
-std::uint32_t mask_of(const CookieKey& key, const Address& destination,
-                      std::uint16_t port) noexcept {
+std::uint32_t mask_of(const SipKey& key, const Address& destination, std::uint16_t port) noexcept {
   std::array<std::uint8_t, 19> message{};
   ByteWriter writer(message);
   writer.u8(static_cast<std::uint8_t>(Method::tcp));
   writer.put(destination.bytes());
   writer.u16(port);
-  return static_cast<std::uint32_t>(cookie(key, writer.written()));
+  return static_cast<std::uint32_t>(siphash(key, writer.written()));
 }
 
-std::uint32_t check_of(const CookieKey& key, const Probe& probe) noexcept {
+std::uint32_t check_of(const SipKey& key, const Probe& probe) noexcept {
   std::array<std::uint8_t, 35> message{};
   ByteWriter writer(message);
   writer.u8(static_cast<std::uint8_t>(Method::tcp));
@@ -34,7 +33,7 @@ std::uint32_t check_of(const CookieKey& key, const Probe& probe) noexcept {
   writer.u32(probe.round);
   writer.u32(probe.target.slot);
   writer.u16(probe.index);
-  return static_cast<std::uint32_t>(cookie(key, writer.written()) & ((1U << kCheckBits) - 1));
+  return static_cast<std::uint32_t>(siphash(key, writer.written()) & ((1U << kCheckBits) - 1));
 }
 
 std::uint32_t pseudo_header_sum(const Address& source, const Address& destination) noexcept {
@@ -58,14 +57,14 @@ std::uint16_t source_port(const TcpPorts& ports, const Probe& probe) noexcept {
   return static_cast<std::uint16_t>(ports.source_base + probe.sequence % kSourcePorts);
 }
 
-std::uint32_t sequence_number(const CookieKey& key, const TcpPorts& ports,
+std::uint32_t sequence_number(const SipKey& key, const TcpPorts& ports,
                               const Probe& probe) noexcept {
   const auto claimed = static_cast<std::uint32_t>(probe.sequence & kSequenceMask);
   return ((claimed << kCheckBits) | check_of(key, probe)) ^
          mask_of(key, probe.destination, source_port(ports, probe));
 }
 
-Bytes encode_syn(const CookieKey& key, const TcpPorts& ports, const Address& source,
+Bytes encode_syn(const SipKey& key, const TcpPorts& ports, const Address& source,
                  const Probe& probe, MutableBytes buffer) noexcept {
   ByteWriter writer(buffer);
   writer.u16(source_port(ports, probe));
@@ -87,7 +86,7 @@ Bytes encode_syn(const CookieKey& key, const TcpPorts& ports, const Address& sou
   return writer.ok() ? writer.written() : Bytes();
 }
 
-std::optional<SynAnswer> decode_syn_answer(const CookieKey& key, const TcpPorts& ports,
+std::optional<SynAnswer> decode_syn_answer(const SipKey& key, const TcpPorts& ports,
                                            const Address& from, Bytes segment) noexcept {
   // The checksum is not looked at: the cookie proves more, and on virtual links whose checksums are
   // left to the receiver's hardware it is not there yet.
@@ -110,7 +109,7 @@ std::optional<SynAnswer> decode_syn_answer(const CookieKey& key, const TcpPorts&
   return answer;
 }
 
-bool acknowledges(const CookieKey& key, const TcpPorts& ports, const Probe& probe,
+bool acknowledges(const SipKey& key, const TcpPorts& ports, const Probe& probe,
                   const SynAnswer& answer) noexcept {
   return probe.method == Method::tcp && answer.port == source_port(ports, probe) &&
          answer.acknowledged == sequence_number(key, ports, probe) + 1;

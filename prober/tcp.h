@@ -15,7 +15,7 @@
 #include <optional>
 
 #include "base/bytes.h"
-#include "prober/cookie.h"
+#include "base/siphash.h"
 #include "prober/probe.h"
 
 namespace isochrone::prober {
@@ -34,11 +34,11 @@ struct TcpPorts {
 std::optional<std::uint16_t> choose_source_base(std::uint16_t low, std::uint16_t high) noexcept;
 
 std::uint16_t source_port(const TcpPorts& ports, const Probe& probe) noexcept;
-std::uint32_t sequence_number(const CookieKey& key, const TcpPorts& ports,
+std::uint32_t sequence_number(const SipKey& key, const TcpPorts& ports,
                               const Probe& probe) noexcept;
 
 // Writes the segment with its checksum over the pseudo header (RFC 9293 section 3.1, RFC 8200 8.1).
-Bytes encode_syn(const CookieKey& key, const TcpPorts& ports, const Address& source,
+Bytes encode_syn(const SipKey& key, const TcpPorts& ports, const Address& source,
                  const Probe& probe, MutableBytes buffer) noexcept;
 
 // A segment that answers some SYN of ours; the low bits of the sequence tell which it claims. The
@@ -48,9 +48,9 @@ struct SynAnswer {
   std::uint32_t acknowledged = 0;
   std::uint16_t port = 0;  // our source port
 };
-std::optional<SynAnswer> decode_syn_answer(const CookieKey& key, const TcpPorts& ports,
+std::optional<SynAnswer> decode_syn_answer(const SipKey& key, const TcpPorts& ports,
                                            const Address& from, Bytes segment) noexcept;
-bool acknowledges(const CookieKey& key, const TcpPorts& ports, const Probe& probe,
+bool acknowledges(const SipKey& key, const TcpPorts& ports, const Probe& probe,
                   const SynAnswer& answer) noexcept;
 
 }  // namespace isochrone::prober

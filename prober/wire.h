@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "prober/cookie.h"
+#include "base/siphash.h"
 #include "prober/icmp.h"
 #include "prober/in_flight.h"
 #include "prober/options.h"
@@ -47,7 +47,7 @@ class Wire {
                                 InFlight& in_flight) noexcept;
   Echo echo() const { return {key_, identifier_, text_}; }
 
-  CookieKey key_ = CookieKey::random();
+  SipKey key_ = SipKey::random();
   std::uint16_t identifier_ = 0;
   std::string text_;
   TcpPorts tcp_;

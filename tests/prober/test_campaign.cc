@@ -209,6 +209,21 @@ TEST(Campaign, TakesTheMonotonicClockWhenTheWallClockWasSet) {
   EXPECT_EQ(world.counters.clock_steps.value(), 1U);
 }
 
+TEST(Campaign, BeingScheduledLateIsNoClockStep) {
+  World world(options_with({host(1)}));
+  world.answers = [](const Probe&) { return false; };
+  world.run(Millis(100));
+  // The process slept 50 ms before it sent, and 50 ms before it read: the kernel's stamps know.
+  Probe probe = world.sent.at(0);
+  const Instant received = probe.sent + Millis(3);
+  world.run(Millis(100));
+  world.campaign.arrived({probe.sequence, probe.destination, Method::icmp, false, received},
+                         at(world.elapsed), kStart + world.elapsed);
+  ASSERT_EQ(world.seen.size(), 1U);
+  EXPECT_EQ(world.seen[0].rtt, Millis(3));
+  EXPECT_EQ(world.counters.clock_steps.value(), 0U);
+}
+
 TEST(Campaign, ReloadDropsWhoOptedOutAndKeepsWhatIsInFlight) {
   World world(options_with({host(1), host(2)}));
   world.answers = [](const Probe&) { return false; };

@@ -16,7 +16,7 @@ namespace {
 
 using Packet = std::vector<std::uint8_t>;
 
-constexpr CookieKey kKey{1, 2};
+constexpr SipKey kKey{1, 2};
 constexpr TcpPorts kPorts{61'440, 443};
 constexpr std::uint8_t kSynAck = 0x12;
 constexpr std::uint8_t kRstAck = 0x14;

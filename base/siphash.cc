@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "prober/cookie.h"
+#include "base/siphash.h"
 
 #include <bit>
 
 #include "base/random.h"
 
-namespace isochrone::prober {
+namespace isochrone {
 namespace {
 
 struct State {
@@ -39,9 +39,9 @@ std::uint64_t little_endian(Bytes bytes) noexcept {
 
 }  // namespace
 
-CookieKey CookieKey::random() { return {random_u64(), random_u64()}; }
+SipKey SipKey::random() { return {random_u64(), random_u64()}; }
 
-std::uint64_t cookie(const CookieKey& key, Bytes message) noexcept {
+std::uint64_t siphash(const SipKey& key, Bytes message) noexcept {
   // The initial words are the paper's: "somepseudorandomlygeneratedbytes".
   State state{key.k0 ^ 0x736f'6d65'7073'6575, key.k1 ^ 0x646f'7261'6e64'6f6d,
               key.k0 ^ 0x6c79'6765'6e65'7261, key.k1 ^ 0x7465'6462'7974'6573};
@@ -55,4 +55,4 @@ std::uint64_t cookie(const CookieKey& key, Bytes message) noexcept {
   return state.v0 ^ state.v1 ^ state.v2 ^ state.v3;
 }
 
-}  // namespace isochrone::prober
+}  // namespace isochrone
