@@ -68,8 +68,15 @@ class Builder {
       options.listen.push_back(endpoint);
     }
     options.workers = number<unsigned>(section, "workers");
-    options.edns_client_subnet = section.one<bool>("edns-client-subnet").value_or(true);
-    options.max_udp_payload = number<std::uint16_t>(section, "max-udp-payload");
+    dns::AnswerOptions& answers = options.answers;
+    answers.edns_client_subnet = section.one<bool>("edns-client-subnet").value_or(true);
+    answers.max_udp_payload = number<std::uint16_t>(section, "max-udp-payload");
+    answers.max_amplification = number<unsigned>(section, "max-amplification");
+    answers.nsid = section.one<std::string>("nsid").value_or("");
+    answers.version = section.one<std::string>("version").value_or("");
+    answers.hostname = section.one<std::string>("hostname").value_or("");
+    options.cookies = section.one<bool>("cookies").value_or(true);
+    options.cookie_secret_file = section.file("cookie-secret-file");
     options.tcp_connections = number<unsigned>(section, "tcp-connections");
     options.tcp_idle = duration<Millis>(section, "tcp-idle");
     options.state_dir = config_.node.state_dir;

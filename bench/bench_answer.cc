@@ -75,7 +75,7 @@ void run(benchmark::State& state, const Snapshot& snapshot,
   for (auto _ : state) {
     const auto& query = queries[next++ % kQueries];
     benchmark::DoNotOptimize(
-        answer(snapshot, query, Address::v4(198, 51, 100, 53), Transport::udp, out));
+        answer(snapshot, {query, Address::v4(198, 51, 100, 53), Transport::udp}, out));
   }
   state.SetItemsProcessed(state.iterations());
 }

@@ -5,6 +5,7 @@
 #include <array>
 #include <span>
 
+#include "dns/chaos.h"
 #include "dns/query.h"
 #include "dns/response.h"
 
@@ -32,6 +33,11 @@ Client client_of(const Snapshot& snapshot, const Query& query, const Address& se
   return {subnet.address, network, true};
 }
 
+void refuse(Response& response, ExtendedError why) noexcept {
+  response.set_rcode(Rcode::refused);
+  response.set_extended_error(why);
+}
+
 // One answer in the making. A name is looked up, and when it is an alias, its target is the next name.
 class Answerer {
  public:
@@ -45,7 +51,7 @@ class Answerer {
       zone_ = snapshot_.zones->find(name_, query_.type);
       if (zone_ == nullptr) {
         // The first name is not ours; a later one is another server's to answer.
-        if (aliases == 0) response_.set_rcode(Rcode::refused);
+        if (aliases == 0) refuse(response_, ExtendedError::not_authoritative);
         return;
       }
       const Zone::Match match = zone_->find(name_, query_.type);
@@ -189,15 +195,15 @@ class Answerer {
   std::array<const Zone::Node*, kMaxAliases> seen_{};
 };
 
-std::size_t size_limit(const Snapshot& snapshot, const Query& query, Transport transport,
+std::size_t size_limit(const AnswerOptions& options, const Query& query, Transport transport,
                        std::size_t room) noexcept {
   if (transport == Transport::tcp) return std::min(room, kMaxMessage);
   const std::size_t asked = query.edns ? query.edns->udp_payload : kMinUdpPayload;
-  const auto ours = std::max<std::size_t>(snapshot.max_udp_payload, kMinUdpPayload);
+  const auto ours = std::max<std::size_t>(options.max_udp_payload, kMinUdpPayload);
   return std::min({asked, ours, room});
 }
 
-Rcode rcode_of(Verdict verdict, const Query& query) noexcept {
+Rcode rcode_of(Verdict verdict) noexcept {
   switch (verdict) {
     case Verdict::formerr:
       return Rcode::formerr;
@@ -209,29 +215,76 @@ Rcode rcode_of(Verdict verdict, const Query& query) noexcept {
     case Verdict::ignore:
       break;
   }
-  // Zone transfers are not offered, and no class but IN has data here.
-  const bool is_refused =
-      query.klass != kClassIn || query.type == type::axfr || query.type == type::ixfr;
-  return is_refused ? Rcode::refused : Rcode::noerror;
+  return Rcode::noerror;
+}
+
+void answer_chaos(const AnswerOptions& options, const Query& query, Response& response) noexcept {
+  const auto text = chaos_text(options, query.name);
+  if (text.empty() || (query.type != type::txt && query.type != type::any)) {
+    return refuse(response, ExtendedError::not_authoritative);
+  }
+  response.set_authoritative();
+  if (!response.add_chaos(text)) response.set_truncated();
+}
+
+// A well-formed query.
+void answer_query(const Snapshot& snapshot, const Query& query, const Address& sender,
+                  Response& response, Reply& reply) noexcept {
+  if (!query.has_question) return;  // the cookie is all that was asked for
+  if (query.klass == kClassChaos) return answer_chaos(snapshot.options, query, response);
+  if (query.klass != kClassIn) return refuse(response, ExtendedError::not_authoritative);
+  // Zone transfers are not offered.
+  if (query.type == type::axfr || query.type == type::ixfr) {
+    return refuse(response, ExtendedError::not_supported);
+  }
+  Answerer(snapshot, query, sender, response, reply).run();
+}
+
+// What the reply's OPT carries; the verdict on the query's cookie goes into `reply`.
+OptContents opt_contents(const AnswerOptions& options, const Query& query, const Request& request,
+                         Reply& reply) noexcept {
+  OptContents opt{options.max_udp_payload, {}, std::nullopt};
+  if (!query.edns) return opt;
+  if (query.edns->wants_nsid) opt.nsid = options.nsid;
+  if (query.edns->cookie) {
+    const Cookie& cookie = *query.edns->cookie;
+    reply.cookie = check_cookie(options.cookies, cookie, request.sender, request.now);
+    opt.cookie = renew_cookie(options.cookies, cookie, reply.cookie, request.sender, request.now);
+  }
+  return opt;
+}
+
+// Whether so large a reply to someone who may have lent his address to a victim is better not sent.
+bool amplifies(const AnswerOptions& options, const Request& request, const Reply& reply) noexcept {
+  return options.max_amplification != 0 && request.transport == Transport::udp &&
+         reply.cookie != CookieVerdict::good &&
+         reply.size > request.query.size() * options.max_amplification;
 }
 
 }  // namespace
 
-Reply answer(const Snapshot& snapshot, Bytes packet, const Address& sender, Transport transport,
-             MutableBytes out) noexcept {
+Reply answer(const Snapshot& snapshot, const Request& request, MutableBytes out) noexcept {
+  const AnswerOptions& options = snapshot.options;
   Reply reply;
   Query query;
-  const Verdict verdict = parse_query(packet, snapshot.edns_client_subnet, query);
+  const Verdict verdict =
+      parse_query(request.query, {options.edns_client_subnet, !options.cookies.empty()}, query);
   if (verdict == Verdict::ignore || out.size() < kMinUdpPayload) return reply;
-  Response response(query, out, size_limit(snapshot, query, transport, out.size()),
-                    snapshot.max_udp_payload);
-  response.set_rcode(rcode_of(verdict, query));
-  if (response.rcode() == Rcode::noerror) {
-    Answerer(snapshot, query, sender, response, reply).run();
-  }
+  OptContents opt = opt_contents(options, query, request, reply);
+  const std::size_t limit = size_limit(options, query, request.transport, out.size());
+  Response response(query, out, limit, opt);
+  response.set_rcode(rcode_of(verdict));
+  if (verdict == Verdict::ok) answer_query(snapshot, query, request.sender, response, reply);
   reply.rcode = response.rcode();
   reply.is_truncated = response.is_truncated();
   reply.size = response.finish();
+  if (!amplifies(options, request, reply)) return reply;
+  opt.nsid = {};
+  Response short_response(query, out, limit, opt);
+  short_response.set_rcode(reply.rcode);
+  short_response.set_truncated();
+  reply.is_truncated = true;
+  reply.size = short_response.finish();
   return reply;
 }
 

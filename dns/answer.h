@@ -21,6 +21,13 @@ namespace isochrone::dns {
 
 enum class Transport : std::uint8_t { udp, tcp };
 
+struct Request {
+  Bytes query;
+  Address sender;  // where the query came from: the resolver
+  Transport transport = Transport::udp;
+  std::uint32_t now = 0;  // Unix seconds, for the age of cookies
+};
+
 // Resolvers stop following aliases between 8 and 17; past 16 the rest is theirs to ask for.
 constexpr std::size_t kMaxAliases = 16;
 
@@ -28,6 +35,7 @@ struct Reply {
   std::size_t size = 0;  // octets of `out` to send; 0: send nothing
   Rcode rcode = Rcode::noerror;
   bool is_truncated = false;
+  CookieVerdict cookie = CookieVerdict::none;
   bool used_client_subnet = false;  // the answer depends on the query's Client Subnet
   // Of a routed answer: the service, whom it was routed for, and how.
   std::optional<routing::ServiceId> service;
@@ -36,9 +44,7 @@ struct Reply {
   routing::Choice choice{};
 };
 
-// `out` must hold 65535 octets for TCP and max_udp_payload (at least 512) for UDP. `sender` is where
-// the query came from: the resolver.
-Reply answer(const Snapshot& snapshot, Bytes query, const Address& sender, Transport transport,
-             MutableBytes out) noexcept;
+// `out` must hold 65535 octets for TCP and max_udp_payload (at least 512) for UDP.
+Reply answer(const Snapshot& snapshot, const Request& request, MutableBytes out) noexcept;
 
 }  // namespace isochrone::dns

@@ -16,7 +16,7 @@ constexpr Millis kReportInterval{1'000};
 
 Reply Answers::reply_to(Bytes query, const Address& sender, Transport transport,
                         MutableBytes out) noexcept {
-  const Reply reply = answer(reader_.get(), query, sender, transport, out);
+  const Reply reply = answer(reader_.get(), {query, sender, transport, now_}, out);
   counters_.count(reply, transport);
   // Between a new topology and the next report ids would mix: those few queries are not counted.
   if (reply.service && !has_new_topology()) {
@@ -57,7 +57,7 @@ void AnswerWorker::run(Loop& loop, std::vector<WorkerSockets> sockets,
     tcp.listen(std::move(socket.tcp));
   }
   Timer report_timer(loop, [&] {
-    answers.refresh();
+    answers.refresh(loop.wall());
     DemandReport report = answers.report();
     if (!report.demand.empty() && settings.report) settings.report(std::move(report));
   });

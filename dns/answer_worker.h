@@ -34,8 +34,11 @@ class Answers {
   Answers(const Published<Snapshot>& snapshots, WorkerCounters& counters)
       : reader_(snapshots), counters_(counters), reported_(reader_.shared()) {}
 
-  // Takes the newest snapshot: once per batch.
-  void refresh() { reader_.refresh(); }
+  // Takes the newest snapshot and the time: once per batch.
+  void refresh(Instant now) {
+    reader_.refresh();
+    now_ = static_cast<std::uint32_t>(unix_nanos(now) / 1'000'000'000);
+  }
   Reply reply_to(Bytes query, const Address& sender, Transport transport,
                  MutableBytes out) noexcept;
   WorkerCounters& counters() noexcept { return counters_; }
@@ -53,6 +56,7 @@ class Answers {
   Published<Snapshot>::Reader reader_;
   WorkerCounters& counters_;
   std::shared_ptr<const Snapshot> reported_;
+  std::uint32_t now_ = 0;  // Unix seconds, as of the last refresh
   DemandTable demand_;
   // One decision in kSampleEvery and the first of each second, at most kSamples a second.
   static constexpr unsigned kSampleEvery = 1'000;

@@ -25,16 +25,23 @@ Edns parse_opt(std::uint16_t klass, std::uint32_t ttl) noexcept {
   return edns;
 }
 
-bool parse_options(Bytes rdata, bool want_client_subnet, Edns& edns) noexcept {
+bool parse_options(Bytes rdata, KnownOptions known, Edns& edns) noexcept {
   ByteReader reader(rdata);
   while (reader.remaining() > 0) {
     const std::uint16_t code = reader.u16();
     const Bytes data = reader.take(reader.u16());
     if (!reader.ok()) return false;
-    if (code != kOptionClientSubnet || !want_client_subnet) continue;
-    const auto subnet = parse_client_subnet(data);
-    if (!subnet) return false;
-    if (!edns.client_subnet) edns.client_subnet = subnet;
+    if (code == kOptionClientSubnet && known.client_subnet) {
+      const auto subnet = parse_client_subnet(data);
+      if (!subnet) return false;
+      if (!edns.client_subnet) edns.client_subnet = subnet;
+    } else if (code == kOptionCookie && known.cookie) {
+      const auto cookie = parse_cookie(data);
+      if (!cookie) return false;
+      if (!edns.cookie) edns.cookie = cookie;
+    } else if (code == kOptionNsid) {
+      edns.wants_nsid = true;
+    }
   }
   return true;
 }

@@ -29,8 +29,7 @@ std::shared_ptr<Snapshot> make_snapshot(const BuildInputs& inputs, const NodeSta
   snapshot->topology = inputs.topology;
   snapshot->up = state.up_sites(*inputs.topology);
   snapshot->generation = generation;
-  snapshot->edns_client_subnet = inputs.edns_client_subnet;
-  snapshot->max_udp_payload = inputs.max_udp_payload;
+  snapshot->options = inputs.options;
   return snapshot;
 }
 

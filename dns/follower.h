@@ -17,6 +17,7 @@
 #include "base/guarded.h"
 #include "base/published.h"
 #include "base/time.h"
+#include "dns/answer_options.h"
 #include "dns/demand_table.h"
 #include "dns/node_state.h"
 #include "dns/snapshot.h"
@@ -31,8 +32,7 @@ struct BuildInputs {
   std::shared_ptr<const ZoneSet> zones;
   std::shared_ptr<const routing::Topology> topology;
   std::shared_ptr<const routing::GeoPrior> geo;  // may be null
-  bool edns_client_subnet = true;
-  std::uint16_t max_udp_payload = 1232;
+  AnswerOptions options;
   std::string collector_url;            // empty: nothing is followed
   std::string source;                   // of the events posted
   std::filesystem::path snapshot_file;  // empty: none is written

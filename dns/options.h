@@ -9,6 +9,7 @@
 
 #include "base/ip.h"
 #include "base/time.h"
+#include "dns/answer_options.h"
 
 namespace isochrone::dns {
 
@@ -20,8 +21,10 @@ struct ZoneSource {
 struct Options {
   std::vector<Endpoint> listen;
   unsigned workers = 1;  // threads, each with its own socket per endpoint
-  bool edns_client_subnet = true;
-  std::uint16_t max_udp_payload = 1232;  // fits 1280 minus headers, so never fragmented (RFC 9715)
+  AnswerOptions answers;
+  // Secrets of DNS cookies, one or two lines of 32 hexadecimal digits; empty: one made at the start.
+  bool cookies = true;
+  std::filesystem::path cookie_secret_file;
   unsigned tcp_connections = 1000;  // in all; a client that would exceed it waits in the backlog
   Millis tcp_idle{10'000};          // RFC 7766 section 6.2.3: in the order of seconds
   std::vector<ZoneSource> zones;

@@ -41,7 +41,7 @@ bool read_question(Bytes packet, ByteReader& reader, Query& query) noexcept {
 }
 
 // One record; an OPT fills query.edns. False when it may not stand here.
-bool read_record(ByteReader& reader, bool in_additional, bool want_client_subnet,
+bool read_record(ByteReader& reader, bool in_additional, KnownOptions known,
                  Query& query) noexcept {
   const bool is_root = skip_name(reader);
   const std::uint16_t record_type = reader.u16();
@@ -52,11 +52,10 @@ bool read_record(ByteReader& reader, bool in_additional, bool want_client_subnet
   if (record_type != type::opt) return true;
   if (!is_root || !in_additional || query.edns) return false;  // RFC 6891 section 6.1.1
   query.edns = parse_opt(klass, ttl);
-  return parse_options(rdata, want_client_subnet, *query.edns);
+  return parse_options(rdata, known, *query.edns);
 }
 
-bool read_sections(Bytes packet, ByteReader& reader, bool want_client_subnet,
-                   Query& query) noexcept {
+bool read_sections(Bytes packet, ByteReader& reader, KnownOptions known, Query& query) noexcept {
   const std::uint16_t questions = reader.u16();
   const std::uint32_t before_additional = std::uint32_t{reader.u16()} + reader.u16();
   const std::uint32_t records = before_additional + reader.u16();
@@ -68,17 +67,17 @@ bool read_sections(Bytes packet, ByteReader& reader, bool want_client_subnet,
       reader.skip(4);
     }
   }
-  bool is_well_formed = questions == 1;  // RFC 9619
   for (std::uint32_t i = 0; i < records; ++i) {
     // After a bad OPT the rest is still read no further: what is wrong stays wrong.
-    if (!read_record(reader, i >= before_additional, want_client_subnet, query)) return false;
+    if (!read_record(reader, i >= before_additional, known, query)) return false;
   }
-  return is_well_formed && reader.ok() && reader.remaining() == 0;
+  const bool asks_for_cookie = questions == 0 && query.edns && query.edns->cookie;
+  return (questions == 1 || asks_for_cookie) && reader.ok() && reader.remaining() == 0;  // RFC 9619
 }
 
 }  // namespace
 
-Verdict parse_query(Bytes packet, bool want_client_subnet, Query& query) noexcept {
+Verdict parse_query(Bytes packet, KnownOptions known, Query& query) noexcept {
   if (packet.size() < kHeaderOctets) return Verdict::ignore;
   ByteReader reader(packet);
   query.id = reader.u16();
@@ -87,7 +86,7 @@ Verdict parse_query(Bytes packet, bool want_client_subnet, Query& query) noexcep
   query.opcode = static_cast<std::uint8_t>((flags >> 11) & 0xf);
   query.recursion_desired = (flags & kFlagRecursionDesired) != 0;
   query.checking_disabled = (flags & kFlagCheckingDisabled) != 0;
-  const bool is_well_formed = read_sections(packet, reader, want_client_subnet, query);
+  const bool is_well_formed = read_sections(packet, reader, known, query);
   if (query.opcode != 0) return Verdict::notimp;
   // A higher version may mean anything by its options, so it is named before they are judged.
   if (query.edns && query.edns->version > 0) return Verdict::badvers;

@@ -29,15 +29,17 @@ struct Query {
   std::uint8_t opcode = 0;
   bool recursion_desired = false;
   bool checking_disabled = false;
-  bool has_question = false;  // exactly one, and readable: name, type and class hold
-  Bytes question;             // as sent, octet for octet: name, type, class
-  Name name;                  // folded
+  // Exactly one, and readable: name, type and class hold. A well-formed query without one asks for
+  // nothing but a cookie (RFC 7873 section 5.4).
+  bool has_question = false;
+  Bytes question;  // as sent, octet for octet: name, type, class
+  Name name;       // folded
   std::uint16_t type = 0;
   std::uint16_t klass = 0;
   std::optional<Edns> edns;  // set as soon as one OPT was readable, even in a bad message
 };
 
 // `packet` must outlive `query`. Fields hold as far as the message could be read.
-Verdict parse_query(Bytes packet, bool want_client_subnet, Query& query) noexcept;
+Verdict parse_query(Bytes packet, KnownOptions known, Query& query) noexcept;
 
 }  // namespace isochrone::dns

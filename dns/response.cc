@@ -6,10 +6,17 @@
 namespace isochrone::dns {
 namespace {
 
-// What the OPT record of the reply takes; none when the query had none (RFC 6891 section 7).
-std::size_t opt_octets(const Query& query) noexcept {
+constexpr std::size_t kOptionHead = 4;           // code and length
+constexpr std::size_t kExtendedErrorOctets = 2;  // without text
+
+// What the OPT record of the reply takes at most; none when the query had none (RFC 6891 section 7).
+std::size_t opt_octets(const Query& query, const OptContents& opt) noexcept {
   if (!query.edns) return 0;
-  return kOptOctets + (query.edns->client_subnet ? query.edns->client_subnet->size() : 0);
+  std::size_t octets = kOptOctets + kOptionHead + kExtendedErrorOctets;
+  if (query.edns->client_subnet) octets += query.edns->client_subnet->size();
+  if (opt.cookie) octets += kOptionHead + kCookieOctets;
+  if (!opt.nsid.empty()) octets += kOptionHead + opt.nsid.size();
+  return octets;
 }
 
 void put_u16(std::uint8_t* at, std::size_t value) noexcept {
@@ -20,11 +27,8 @@ void put_u16(std::uint8_t* at, std::size_t value) noexcept {
 }  // namespace
 
 Response::Response(const Query& query, MutableBytes out, std::size_t limit,
-                   std::uint16_t max_udp_payload) noexcept
-    : query_(query),
-      out_(out),
-      writer_(out.first(limit - opt_octets(query))),
-      max_udp_payload_(max_udp_payload) {
+                   const OptContents& opt) noexcept
+    : query_(query), out_(out), writer_(out.first(limit - opt_octets(query, opt))), opt_(opt) {
   for (std::size_t i = 0; i < kHeaderOctets / 2; ++i) writer_.u16(0);
   if (query.has_question) writer_.put(query.question);
 }
@@ -56,6 +60,24 @@ bool Response::add(Section section, const Rrset& set, std::size_t owner, std::si
   return true;
 }
 
+bool Response::add_chaos(std::string_view text) noexcept {
+  text = text.substr(0, 255);  // one character-string
+  const std::size_t start = writer_.position();
+  writer_.u16(kPointerTag | kQuestionName);
+  writer_.u16(type::txt);
+  writer_.u16(kClassChaos);
+  writer_.u32(0);
+  writer_.u16(static_cast<std::uint16_t>(text.size() + 1));
+  writer_.u8(static_cast<std::uint8_t>(text.size()));
+  writer_.put(Bytes(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()));
+  if (writer_.ok()) {
+    ++counts_[answer];
+    return true;
+  }
+  writer_.rewind(start);
+  return false;
+}
+
 std::size_t Response::place_of_suffix(std::size_t place, std::size_t skip) const noexcept {
   const Bytes message = writer_.written();
   for (;;) {
@@ -73,11 +95,28 @@ void Response::write_opt() noexcept {
   const auto extended = static_cast<std::uint32_t>(rcode_) >> 4;
   writer_.u8(0);
   writer_.u16(type::opt);
-  writer_.u16(max_udp_payload_);
+  writer_.u16(opt_.max_udp_payload);
   writer_.u32((extended << 24) | (query_.edns->dnssec_ok ? 0x8000U : 0U));  // version 0
-  const auto& subnet = query_.edns->client_subnet;
-  writer_.u16(static_cast<std::uint16_t>(subnet ? subnet->size() : 0));
-  if (subnet) subnet->write(writer_, scope_);
+  const std::size_t length_at = writer_.position();
+  writer_.u16(0);
+  if (query_.edns->client_subnet) query_.edns->client_subnet->write(writer_, scope_);
+  if (opt_.cookie) write_option(kOptionCookie, *opt_.cookie);
+  if (!opt_.nsid.empty()) {
+    write_option(kOptionNsid,
+                 Bytes(reinterpret_cast<const std::uint8_t*>(opt_.nsid.data()), opt_.nsid.size()));
+  }
+  if (extended_error_ != ExtendedError::none) {
+    const auto code = static_cast<std::uint16_t>(extended_error_);
+    write_option(kOptionExtendedError,
+                 std::array{static_cast<std::uint8_t>(code >> 8), static_cast<std::uint8_t>(code)});
+  }
+  writer_.patch_u16(length_at, static_cast<std::uint16_t>(writer_.position() - length_at - 2));
+}
+
+void Response::write_option(std::uint16_t code, Bytes data) noexcept {
+  writer_.u16(code);
+  writer_.u16(static_cast<std::uint16_t>(data.size()));
+  writer_.put(data);
 }
 
 std::size_t Response::finish() noexcept {

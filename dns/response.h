@@ -9,8 +9,10 @@
 // Cost:        one copy per RRset; no allocation.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
+#include <string_view>
 
 #include "base/bytes.h"
 #include "dns/query.h"
@@ -19,6 +21,16 @@
 
 namespace isochrone::dns {
 
+// What the reply's OPT record carries, besides the Client Subnet option of the query.
+struct OptContents {
+  std::uint16_t max_udp_payload = 1232;
+  std::string_view nsid;  // empty: none
+  std::optional<std::array<std::uint8_t, kCookieOctets>> cookie;
+};
+
+// Extended DNS Errors (RFC 8914 section 5.2) that this server has a reason for.
+enum class ExtendedError : std::uint16_t { none = 0, not_authoritative = 20, not_supported = 21 };
+
 class Response {
  public:
   enum Section : std::uint8_t { answer, authority, additional };
@@ -26,12 +38,15 @@ class Response {
   // Writes header and question. `limit` octets at most, OPT included; `out` holds at least that and
   // `limit` is at least 512.
   Response(const Query& query, MutableBytes out, std::size_t limit,
-           std::uint16_t max_udp_payload) noexcept;
+           const OptContents& opt) noexcept;
 
   // Adds the whole set or nothing; false when it does not fit. `owner` and `apex` are places in this
   // message (see place_of_suffix). `ttl` replaces the set's own when given.
   bool add(Section section, const Rrset& set, std::size_t owner, std::size_t apex,
            std::optional<std::uint32_t> ttl = std::nullopt) noexcept;
+
+  // Adds one TXT record of class CH at the question's name; false when it does not fit.
+  bool add_chaos(std::string_view text) noexcept;
 
   // Where in this message the name at `place` continues after `skip` labels.
   std::size_t place_of_suffix(std::size_t place, std::size_t skip) const noexcept;
@@ -43,6 +58,8 @@ class Response {
   bool is_truncated() const noexcept { return is_truncated_; }
   void set_rcode(Rcode rcode) noexcept { rcode_ = rcode; }
   Rcode rcode() const noexcept { return rcode_; }
+  // Told to those who speak EDNS.
+  void set_extended_error(ExtendedError error) noexcept { extended_error_ = error; }
   void set_scope(std::uint8_t scope) noexcept { scope_ = scope; }
   std::uint8_t scope() const noexcept { return scope_; }
 
@@ -51,13 +68,15 @@ class Response {
 
  private:
   void write_opt() noexcept;
+  void write_option(std::uint16_t code, Bytes data) noexcept;
 
   const Query& query_;
   MutableBytes out_;
   ByteWriter writer_;
-  std::uint16_t max_udp_payload_;
+  const OptContents& opt_;
   std::uint16_t counts_[3] = {0, 0, 0};
   Rcode rcode_ = Rcode::noerror;
+  ExtendedError extended_error_ = ExtendedError::none;
   bool is_authoritative_ = false;
   bool is_truncated_ = false;
   std::uint8_t scope_ = 0;

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/worker.h"
+#include "dns/cookie_secrets.h"
 #include "dns/follower.h"
 #include "dns/snapshot_file.h"
 #include "dns/sockets.h"
@@ -21,7 +22,8 @@ using Errors = std::vector<Error>;
 
 // Everything a snapshot needs besides state, or all that is wrong with it.
 tl::expected<BuildInputs, Errors> load_inputs(const Options& options,
-                                              const routing::Topology& topology) {
+                                              const routing::Topology& topology,
+                                              const CookieSecrets& own_secrets) {
   BuildInputs inputs;
   auto loaded = ZoneSet::load(options.zones, topology);
   for (const std::string& warning : loaded.warnings) log_warning(warning);
@@ -33,11 +35,18 @@ tl::expected<BuildInputs, Errors> load_inputs(const Options& options,
       loaded.errors.push_back(geo.error());
     }
   }
+  Result<CookieSecrets> secrets = own_secrets;
+  if (options.cookies && !options.cookie_secret_file.empty()) {
+    secrets = load_cookie_secrets(options.cookie_secret_file);
+    if (!secrets) loaded.errors.push_back(secrets.error().within("dns.cookie-secret-file"));
+  }
   if (!loaded.errors.empty()) return tl::unexpected(std::move(loaded.errors));
   inputs.zones = std::move(loaded.zones);
   inputs.topology = std::make_shared<const routing::Topology>(topology);
-  inputs.edns_client_subnet = options.edns_client_subnet;
-  inputs.max_udp_payload = std::clamp<std::uint16_t>(options.max_udp_payload, 512, 4'096);
+  inputs.options = options.answers;
+  inputs.options.max_udp_payload =
+      std::clamp<std::uint16_t>(options.answers.max_udp_payload, 512, 4'096);
+  if (options.cookies) inputs.options.cookies = *secrets;
   inputs.collector_url = options.collector_url;
   inputs.source = "dns-" + options.node_name;
   if (!options.state_dir.empty()) inputs.snapshot_file = options.state_dir / kSnapshotFile;
@@ -70,6 +79,7 @@ struct Server::Impl {
 
   // Constant after start, except options, which reload() replaces.
   Options options;
+  const CookieSecrets own_secrets = random_cookie_secrets();  // where no file has them
   std::vector<Endpoint> listening;
   Fd lock;
   std::shared_ptr<const ZoneSet> zones;  // as of the last reload
@@ -118,7 +128,7 @@ tl::expected<std::unique_ptr<Server>, std::vector<Error>> Server::start(
   options.workers = std::max(1U, options.workers);
   auto server = std::unique_ptr<Server>(new Server);
   server->impl_ = std::make_unique<Impl>(options);
-  auto inputs = load_inputs(options, topology);
+  auto inputs = load_inputs(options, topology, server->impl_->own_secrets);
   Errors errors = inputs ? Errors{} : inputs.error();
   if (!options.state_dir.empty()) {
     auto lock = lock_state_dir(options.state_dir);
@@ -147,7 +157,7 @@ tl::expected<void, std::vector<Error>> Server::reload(const Options& given,
   Options options = given;
   options.workers = std::max(1U, options.workers);
   Errors errors = fixed_changes(impl_->options, options);
-  auto inputs = load_inputs(options, topology);
+  auto inputs = load_inputs(options, topology, impl_->own_secrets);
   if (!inputs) std::copy(inputs.error().begin(), inputs.error().end(), std::back_inserter(errors));
   if (!errors.empty()) return tl::unexpected(std::move(errors));
   impl_->zones = inputs->zones;

@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "base/ip.h"
+#include "dns/answer_options.h"
 #include "dns/zone_set.h"
 #include "routing/compile.h"
 #include "routing/topology.h"
@@ -44,8 +45,7 @@ struct Snapshot {
   std::shared_ptr<const routing::RoutingTable> table;
   routing::SiteMask up = routing::kAllSites;
   std::uint64_t generation = 0;  // raised with every publication
-  bool edns_client_subnet = true;
-  std::uint16_t max_udp_payload = 1232;
+  AnswerOptions options;
   // Private blocks of which the performance state knows a prefix: someone measures them, so a client
   // address in them means something here. In the others RFC 7871 section 10 applies.
   PrivateMask measured_private = 0;

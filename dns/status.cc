@@ -30,6 +30,8 @@ std::string_view name_of(Rcode rcode) {
       return "notimp";
     case Rcode::refused:
       return "refused";
+    case Rcode::yxdomain:
+      return "yxdomain";
     case Rcode::badvers:
       return "badvers";
   }
@@ -57,7 +59,7 @@ void measure_workers(Metrics& metrics, const std::deque<WorkerCounters>& workers
   count(kQueries, kQueriesHelp, [](const auto& w) -> auto& { return w.queries[1]; },
         {{"transport", "tcp"}});
   for (const Rcode rcode : {Rcode::noerror, Rcode::formerr, Rcode::nxdomain, Rcode::notimp,
-                            Rcode::refused, Rcode::badvers}) {
+                            Rcode::refused, Rcode::yxdomain, Rcode::badvers}) {
     count("isochrone_dns_replies_total", "Replies made, by response code.",
           [rcode](const auto& w) -> auto& { return w.replies[static_cast<std::size_t>(rcode)]; },
           {{"rcode", name_of(rcode)}});

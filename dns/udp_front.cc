@@ -57,7 +57,8 @@ UdpBatch::UdpBatch() : buffers_(std::make_unique<Buffers>()) {}
 UdpBatch::~UdpBatch() = default;
 
 UdpFront::UdpFront(Loop& loop, Fd socket, Answers& answers, UdpBatch& batch)
-    : socket_(std::move(socket)),
+    : loop_(loop),
+      socket_(std::move(socket)),
       answers_(answers),
       buffers_(batch.buffers()),
       poll_(loop, socket_.get(), [this](unsigned) { serve(); }) {
@@ -68,7 +69,7 @@ void UdpFront::serve() {
   for (unsigned i = 0; i < kBatchesPerWake; ++i) {
     const int received = receive();
     if (received <= 0) return;
-    answers_.refresh();
+    answers_.refresh(loop_.wall());
     const unsigned replies = answer_batch(static_cast<unsigned>(received));
     send(replies);
     if (static_cast<unsigned>(received) < kBatch) return;

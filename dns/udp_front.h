@@ -41,6 +41,7 @@ class UdpFront {
   unsigned answer_batch(unsigned received);
   void send(unsigned replies);
 
+  Loop& loop_;
   Fd socket_;
   Answers& answers_;
   UdpBatch::Buffers& buffers_;

@@ -9,14 +9,15 @@ namespace isochrone::dns {
 
 // Host names for the numbers of the IANA registry; values without a name are legal too (RFC 3597).
 namespace type {
-constexpr std::uint16_t a = 1, ns = 2, cname = 5, soa = 6, ptr = 12, mx = 15, aaaa = 28, dname = 39,
-                        opt = 41, ds = 43, rrsig = 46, nsec = 47, nsec3 = 50, nsec3param = 51,
-                        ixfr = 251, axfr = 252, any = 255;
+constexpr std::uint16_t a = 1, ns = 2, cname = 5, soa = 6, ptr = 12, mx = 15, txt = 16, aaaa = 28,
+                        dname = 39, opt = 41, ds = 43, rrsig = 46, nsec = 47, nsec3 = 50,
+                        nsec3param = 51, ixfr = 251, axfr = 252, any = 255;
 // RFC 6895 section 3.1: 128 to 255 are for queries and meta data, 0 and OPT never hold data.
 constexpr bool is_data(std::uint16_t t) { return t != 0 && t != opt && (t < 128 || t > 255); }
 }  // namespace type
 
 constexpr std::uint16_t kClassIn = 1;
+constexpr std::uint16_t kClassChaos = 3;
 
 enum class Rcode : std::uint16_t {
   noerror = 0,
@@ -25,6 +26,7 @@ enum class Rcode : std::uint16_t {
   nxdomain = 3,
   notimp = 4,
   refused = 5,
+  yxdomain = 6,  // a DNAME made a name too long (RFC 6672 section 2.2)
   badvers = 16,  // needs an OPT for its upper bits
 };
 constexpr std::size_t kRcodes = 17;

@@ -22,7 +22,7 @@ void ask(const dns::Snapshot& snapshot, std::string_view name, std::uint16_t typ
   query.insert(query.end(), wire->begin(), wire->end());
   query.insert(query.end(),
                {static_cast<std::uint8_t>(type >> 8), static_cast<std::uint8_t>(type), 0, 1});
-  const auto reply = dns::answer(snapshot, query, Address(), dns::Transport::tcp, out);
+  const auto reply = dns::answer(snapshot, {query, Address(), dns::Transport::tcp}, out);
   if (reply.size == 0) std::abort();
 }
 

@@ -67,7 +67,7 @@ TEST_F(ConfigTest, ReadsEveryRoleOfOneNode) {
   ASSERT_EQ(config.dns.listen.size(), 2U);
   EXPECT_EQ(config.dns.listen[1].to_string(), "::1@5353");
   EXPECT_EQ(config.dns.workers, 4U);
-  EXPECT_FALSE(config.dns.edns_client_subnet);
+  EXPECT_FALSE(config.dns.answers.edns_client_subnet);
   EXPECT_EQ(config.collector.listen.to_string(), "127.0.0.1@8053");
   EXPECT_EQ(config.collector.window, Millis(250));
   EXPECT_EQ(config.prober.methods, std::vector{routing::Method::tcp});
@@ -120,8 +120,10 @@ TEST_F(ConfigTest, FallbacksAreTheDefaultsOfTheOptions) {
   EXPECT_EQ(config.collector.max_connections, collector.max_connections);
   const dns::Options dns;
   EXPECT_EQ(config.dns.workers, dns.workers);
-  EXPECT_EQ(config.dns.edns_client_subnet, dns.edns_client_subnet);
-  EXPECT_EQ(config.dns.max_udp_payload, dns.max_udp_payload);
+  EXPECT_EQ(config.dns.answers.edns_client_subnet, dns.answers.edns_client_subnet);
+  EXPECT_EQ(config.dns.answers.max_udp_payload, dns.answers.max_udp_payload);
+  EXPECT_EQ(config.dns.answers.max_amplification, dns.answers.max_amplification);
+  EXPECT_EQ(config.dns.cookies, dns.cookies);
   EXPECT_EQ(config.dns.tcp_connections, dns.tcp_connections);
   EXPECT_EQ(config.dns.tcp_idle, dns.tcp_idle);
   const prober::Options prober;

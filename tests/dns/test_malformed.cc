@@ -125,7 +125,7 @@ TEST(ClientSubnetOption, IllFormedIsAFormatError) {  // RFC 7871 section 7.2.1
 
 TEST(ClientSubnetOption, IsAnyUnknownOptionWhenTurnedOff) {
   Snapshot snapshot = world();
-  snapshot.edns_client_subnet = false;
+  snapshot.options.edns_client_subnet = false;
   EXPECT_EQ(hear(send_bytes(snapshot, from_hex(with_option("0008 0000")))).rcode, "NOERROR");
 }
 

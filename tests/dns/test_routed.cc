@@ -70,7 +70,7 @@ TEST(ClientSubnet, IsNeverSentUnasked) {
   EXPECT_FALSE(ask(snapshot, {.name = kWww}).scope);
   EXPECT_FALSE(ask(snapshot, {.name = kWww, .payload = 1232}).scope);
   Snapshot without = snapshot;
-  without.edns_client_subnet = false;
+  without.options.edns_client_subnet = false;
   const Heard heard = ask(without, {.name = kWww, .subnet = prefix("10.1.2.0/24")});
   EXPECT_FALSE(heard.scope);
   EXPECT_THAT(heard.answer, ElementsAre(kSinLine));
@@ -212,7 +212,7 @@ TEST(Answer, NeverAllocates) {
   for (const Question& question : questions) {
     const auto query = wire(question);
     const std::size_t before = allocations();
-    const Reply reply = answer(snapshot, query, question.sender, question.transport, out);
+    const Reply reply = answer(snapshot, {query, question.sender, question.transport}, out);
     const std::size_t after = allocations();
     EXPECT_EQ(after - before, 0U) << question.name;
     EXPECT_EQ(reply.size == 0, question.flags == 0x8000) << question.name;

@@ -79,7 +79,9 @@ void hear_options(Heard& heard, const ldns_pkt* packet) {
   ByteReader in(Bytes(ldns_rdf_data(data), ldns_rdf_size(data)));
   while (in.remaining() > 0) {
     const std::uint16_t code = in.u16();
-    ByteReader option(in.take(in.u16()));
+    const Bytes octets = in.take(in.u16());
+    heard.options[code] = to_hex(octets);
+    ByteReader option(octets);
     if (code != 8) continue;
     const std::uint16_t family = option.u16();
     const std::uint8_t source = option.u8();
@@ -253,7 +255,8 @@ Heard hear(Bytes bytes) {
 Heard ask(const Snapshot& snapshot, const Question& question) {
   std::vector<std::uint8_t> out(question.transport == Transport::tcp ? 65'535 : 4'096);
   const auto query = wire(question);
-  const Reply reply = answer(snapshot, query, question.sender, question.transport, out);
+  const Reply reply =
+      answer(snapshot, {query, question.sender, question.transport, question.now}, out);
   Heard heard = hear(Bytes(out).first(reply.size));
   heard.reply = reply;
   return heard;
@@ -261,7 +264,7 @@ Heard ask(const Snapshot& snapshot, const Question& question) {
 
 std::vector<std::uint8_t> send_bytes(const Snapshot& snapshot, Bytes query, Transport transport) {
   std::vector<std::uint8_t> out(65'535);
-  out.resize(answer(snapshot, query, Address::v4(198, 51, 100, 53), transport, out).size);
+  out.resize(answer(snapshot, {query, Address::v4(198, 51, 100, 53), transport}, out).size);
   return out;
 }
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -57,6 +58,7 @@ struct Question {
   std::uint16_t flags = 0;
   Transport transport = Transport::udp;
   Address sender = Address::v4(198, 51, 100, 53);
+  std::uint32_t now = 0;
 };
 std::vector<std::uint8_t> wire(const Question& question);
 std::uint16_t type_number(const std::string& type);
@@ -71,8 +73,9 @@ struct Heard {
   std::vector<std::string> authority;   // SOA data is cut to its first name
   std::vector<std::string> additional;  // without OPT
   bool has_edns = false;
-  std::optional<int> scope;  // of Client Subnet
-  std::string subnet;        // as echoed: "1 24 c00002"
+  std::optional<int> scope;            // of Client Subnet
+  std::string subnet;                  // as echoed: "1 24 c00002"
+  std::map<int, std::string> options;  // of OPT, data in hexadecimal
 };
 Heard hear(Bytes bytes);
 Heard ask(const Snapshot& snapshot, const Question& question);
