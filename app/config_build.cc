@@ -75,12 +75,24 @@ class Builder {
     answers.nsid = section.one<std::string>("nsid").value_or("");
     answers.version = section.one<std::string>("version").value_or("");
     answers.hostname = section.one<std::string>("hostname").value_or("");
+    read_rate_limit(section.section("rate-limit"), answers.rate_limit);
     options.cookies = section.one<bool>("cookies").value_or(true);
     options.cookie_secret_file = section.file("cookie-secret-file");
     options.tcp_connections = number<unsigned>(section, "tcp-connections");
     options.tcp_idle = duration<Millis>(section, "tcp-idle");
     options.state_dir = config_.node.state_dir;
     options.node_name = config_.node.name;
+  }
+
+  void read_rate_limit(const Section& section, dns::RateLimitOptions& options) {
+    if (!section.is_present()) return;
+    options.replies_per_second = number<unsigned>(section, "replies-per-second");
+    options.slip = number<unsigned>(section, "slip");
+    options.ipv4_prefix = number<int>(section, "ipv4-prefix");
+    options.ipv6_prefix = number<int>(section, "ipv6-prefix");
+    for (const auto& [prefix, mark] : section.many<Prefix>("exempt")) {
+      options.exempt.push_back(prefix);
+    }
   }
 
   void read_collector(const Section& section) {

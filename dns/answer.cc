@@ -274,7 +274,11 @@ Reply answer(const Snapshot& snapshot, const Request& request, MutableBytes out)
   const std::size_t limit = size_limit(options, query, request.transport, out.size());
   Response response(query, out, limit, opt);
   response.set_rcode(rcode_of(verdict));
-  if (verdict == Verdict::ok) answer_query(snapshot, query, request.sender, response, reply);
+  if (request.must_truncate) {
+    response.set_truncated();
+  } else if (verdict == Verdict::ok) {
+    answer_query(snapshot, query, request.sender, response, reply);
+  }
   reply.rcode = response.rcode();
   reply.is_truncated = response.is_truncated();
   reply.size = response.finish();

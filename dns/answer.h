@@ -25,7 +25,8 @@ struct Request {
   Bytes query;
   Address sender;  // where the query came from: the resolver
   Transport transport = Transport::udp;
-  std::uint32_t now = 0;  // Unix seconds, for the age of cookies
+  std::uint32_t now = 0;       // Unix seconds, for the age of cookies
+  bool must_truncate = false;  // header, question and OPT alone, with TC
 };
 
 // Resolvers stop following aliases between 8 and 17; past 16 the rest is theirs to ask for.

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "dns/cookie.h"
+#include "dns/rate_limit.h"
 
 namespace isochrone::dns {
 
@@ -19,9 +20,10 @@ struct AnswerOptions {
   // for again over TCP. 0: no such limit.
   unsigned max_amplification = 0;
   CookieSecrets cookies;
-  std::string nsid;      // RFC 5001; empty: not told
-  std::string version;   // CHAOS version.bind and version.server; empty: refused
-  std::string hostname;  // CHAOS hostname.bind and id.server; empty: refused
+  RateLimitOptions rate_limit;  // kept by the workers
+  std::string nsid;             // RFC 5001; empty: not told
+  std::string version;          // CHAOS version.bind and version.server; empty: refused
+  std::string hostname;         // CHAOS hostname.bind and id.server; empty: refused
 };
 
 }  // namespace isochrone::dns

@@ -14,16 +14,49 @@ constexpr Millis kReportInterval{1'000};
 
 }  // namespace
 
+Answers::Answers(const Published<Snapshot>& snapshots, WorkerCounters& counters, unsigned workers)
+    : reader_(snapshots), counters_(counters), reported_(reader_.shared()), workers_(workers) {
+  limiter_.configure(reader_.get().options.rate_limit, workers_);
+}
+
+void Answers::refresh(const Loop& loop) {
+  const std::uint64_t before = reader_.get().generation;
+  reader_.refresh();
+  const Snapshot& snapshot = reader_.get();
+  if (snapshot.generation != before) limiter_.configure(snapshot.options.rate_limit, workers_);
+  now_ = loop.now();
+  unix_seconds_ = static_cast<std::uint32_t>(unix_nanos(loop.wall()) / 1'000'000'000);
+}
+
 Reply Answers::reply_to(Bytes query, const Address& sender, Transport transport,
                         MutableBytes out) noexcept {
-  const Reply reply = answer(reader_.get(), {query, sender, transport, now_}, out);
+  const Request request{query, sender, transport, unix_seconds_};
+  Reply reply = answer(reader_.get(), request, out);
   counters_.count(reply, transport);
+  const bool is_unproven =
+      transport == Transport::udp && reply.cookie != CookieVerdict::good && reply.size != 0;
+  if (is_unproven && limiter_.is_on()) limit(request, out, reply);
   // Between a new topology and the next report ids would mix: those few queries are not counted.
   if (reply.service && !has_new_topology()) {
     if (!demand_.count(*reply.service, reply.client_network, sender)) counters_.demand_lost.add();
     if (until_sample_-- == 0) sample(reply);
   }
   return reply;
+}
+
+void Answers::limit(Request request, MutableBytes out, Reply& reply) noexcept {
+  switch (limiter_.count(request.sender, now_)) {
+    case RateLimiter::Verdict::send:
+      return;
+    case RateLimiter::Verdict::drop:
+      counters_.rate_dropped.add();
+      reply.size = 0;
+      return;
+    case RateLimiter::Verdict::truncate:
+      counters_.rate_truncated.add();
+      request.must_truncate = true;
+      reply = answer(reader_.get(), request, out);
+  }
 }
 
 void Answers::sample(const Reply& reply) noexcept {
@@ -47,7 +80,7 @@ DemandReport Answers::report() {
 void AnswerWorker::run(Loop& loop, std::vector<WorkerSockets> sockets,
                        const Published<Snapshot>& snapshots, WorkerCounters& counters,
                        const Settings& settings) {
-  Answers answers(snapshots, counters);
+  Answers answers(snapshots, counters, settings.workers);
   UdpBatch batch;
   TcpLimits limits{settings.tcp_connections, settings.tcp_idle};
   std::deque<UdpFront> udp;  // fronts hold handles: they may not move
@@ -57,7 +90,7 @@ void AnswerWorker::run(Loop& loop, std::vector<WorkerSockets> sockets,
     tcp.listen(std::move(socket.tcp));
   }
   Timer report_timer(loop, [&] {
-    answers.refresh(loop.wall());
+    answers.refresh(loop);
     DemandReport report = answers.report();
     if (!report.demand.empty() && settings.report) settings.report(std::move(report));
   });

@@ -18,6 +18,7 @@
 #include "dns/answer.h"
 #include "dns/counters.h"
 #include "dns/demand_table.h"
+#include "dns/rate_limit.h"
 #include "dns/snapshot.h"
 
 namespace isochrone::dns {
@@ -31,14 +32,11 @@ struct WorkerSockets {
 // What the fronts call for each message.
 class Answers {
  public:
-  Answers(const Published<Snapshot>& snapshots, WorkerCounters& counters)
-      : reader_(snapshots), counters_(counters), reported_(reader_.shared()) {}
+  // `workers`: how many share the rate limit.
+  Answers(const Published<Snapshot>& snapshots, WorkerCounters& counters, unsigned workers);
 
   // Takes the newest snapshot and the time: once per batch.
-  void refresh(Instant now) {
-    reader_.refresh();
-    now_ = static_cast<std::uint32_t>(unix_nanos(now) / 1'000'000'000);
-  }
+  void refresh(const Loop& loop);
   Reply reply_to(Bytes query, const Address& sender, Transport transport,
                  MutableBytes out) noexcept;
   WorkerCounters& counters() noexcept { return counters_; }
@@ -52,11 +50,15 @@ class Answers {
 
  private:
   void sample(const Reply& reply) noexcept;
+  void limit(Request request, MutableBytes out, Reply& reply) noexcept;
 
   Published<Snapshot>::Reader reader_;
   WorkerCounters& counters_;
   std::shared_ptr<const Snapshot> reported_;
-  std::uint32_t now_ = 0;  // Unix seconds, as of the last refresh
+  unsigned workers_;
+  std::uint32_t unix_seconds_ = 0;  // as of the last refresh
+  Monotonic now_{};
+  RateLimiter limiter_;
   DemandTable demand_;
   // One decision in kSampleEvery and the first of each second, at most kSamples a second.
   static constexpr unsigned kSampleEvery = 1'000;
@@ -69,6 +71,7 @@ class Answers {
 class AnswerWorker {
  public:
   struct Settings {
+    unsigned workers = 1;
     std::size_t tcp_connections = 0;  // this worker's share
     Millis tcp_idle{0};
     std::function<void(DemandReport)> report;  // called in the worker's thread, about once a second

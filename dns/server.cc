@@ -104,6 +104,7 @@ void Server::Impl::start_worker(unsigned index, std::vector<BoundEndpoint>& boun
   auto sockets = std::make_shared<std::vector<WorkerSockets>>();
   for (BoundEndpoint& endpoint : bound) sockets->push_back(std::move(endpoint.workers[index]));
   AnswerWorker::Settings settings;
+  settings.workers = options.workers;
   settings.tcp_connections = std::max(1U, options.tcp_connections / options.workers);
   settings.tcp_idle = options.tcp_idle;
   settings.report = [this](DemandReport report) { follower->report(std::move(report)); };

@@ -85,6 +85,12 @@ void measure_workers(Metrics& metrics, const std::deque<WorkerCounters>& workers
   count(
       "isochrone_dns_send_failed_total", "Replies the kernel did not take.",
       [](const auto& w) -> auto& { return w.send_failed; });
+  count("isochrone_dns_rate_limited_total",
+        "Replies over a network's rate, by what became of them.",
+        [](const auto& w) -> auto& { return w.rate_dropped; }, {{"outcome", "dropped"}});
+  count("isochrone_dns_rate_limited_total",
+        "Replies over a network's rate, by what became of them.",
+        [](const auto& w) -> auto& { return w.rate_truncated; }, {{"outcome", "truncated"}});
   count(
       "isochrone_dns_demand_lost_total", "Queries that found the demand table full.",
       [](const auto& w) -> auto& { return w.demand_lost; });

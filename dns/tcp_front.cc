@@ -57,7 +57,7 @@ class TcpFront::Connection {
 
   // Answers what was asked, and waits for what is possible next. False: the connection is over.
   bool proceed() {
-    front_.answers_.refresh(front_.loop_.wall());
+    front_.answers_.refresh(front_.loop_);
     do {
       answer_waiting();
       if (!flush()) return false;

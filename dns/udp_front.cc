@@ -69,7 +69,7 @@ void UdpFront::serve() {
   for (unsigned i = 0; i < kBatchesPerWake; ++i) {
     const int received = receive();
     if (received <= 0) return;
-    answers_.refresh(loop_.wall());
+    answers_.refresh(loop_);
     const unsigned replies = answer_batch(static_cast<unsigned>(received));
     send(replies);
     if (static_cast<unsigned>(received) < kBatch) return;

@@ -126,6 +126,25 @@ TEST_F(ServerTest, RepliesFromTheAddressThatWasAskedOnAWildcard) {
             kMail);
 }
 
+TEST_F(ServerTest, LimitsRepliesToANetworkThatHasNoCookie) {
+  options_.answers.rate_limit.replies_per_second = 1;
+  options_.answers.rate_limit.slip = 1;
+  ASSERT_THAT(start(), ElementsAre());
+  const Question plain{.name = "mail.example.com", .payload = 1232};
+  EXPECT_EQ(ask_udp(endpoint(), plain).answer, kMail);
+  Question with_cookie = plain;
+  with_cookie.options = from_hex("000a 0008 2464c4abcf10c957");
+  // The bucket holds one reply: of two in the same second one at least is truncated, and that one
+  // still brings the cookie that lifts the limit.
+  Heard limited;
+  for (int i = 0; i < 3 && limited.flags.find("tc") == std::string::npos; ++i) {
+    limited = ask_udp(endpoint(), with_cookie);
+  }
+  EXPECT_EQ(limited.flags, "qr tc");
+  with_cookie.options = from_hex("000a 0018" + limited.options[10]);
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(ask_udp(endpoint(), with_cookie).answer, kMail);
+}
+
 TEST_F(ServerTest, AnswersPipelinedQueriesAlsoAfterAHalfClose) {  // RFC 7766
   ASSERT_THAT(start(), ElementsAre());
   const Fd tcp = connect_to(endpoint(), SOCK_STREAM);
