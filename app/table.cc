@@ -21,7 +21,7 @@ std::string Table::text() const {
   for (auto& row : rows) {
     row.resize(header_.size());
     for (std::string& cell : row) {
-      if (cell.empty()) cell = "-";
+      if (cell.empty()) cell.assign(1, '-');
     }
   }
   std::vector<std::string> lines(rows.size() + 1);
@@ -34,15 +34,15 @@ std::string Table::text() const {
     }
     for (std::size_t line = 0; line < lines.size(); ++line) {
       const std::string& cell = line == 0 ? header_[column] : rows[line - 1][column];
-      if (column > 0) lines[line] += "  ";
-      lines[line] +=
-          is_number ? fmt::format("{:>{}}", cell, width) : fmt::format("{:<{}}", cell, width);
+      const std::size_t gap = column > 0 ? 2 : 0;
+      lines[line].append(gap, ' ').append(
+          is_number ? fmt::format("{:>{}}", cell, width) : fmt::format("{:<{}}", cell, width));
     }
   }
   std::string text;
   for (std::string& line : lines) {
     line.erase(line.find_last_not_of(' ') + 1);
-    text += line + "\n";
+    text.append(line).push_back('\n');
   }
   return text;
 }
