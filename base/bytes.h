@@ -11,6 +11,9 @@
 #include <cstdint>
 #include <cstring>
 #include <span>
+#include <utility>
+
+#include "base/endian.h"
 
 namespace isochrone {
 
@@ -25,10 +28,10 @@ class ByteReader {
   std::size_t position() const noexcept { return position_; }
   std::size_t remaining() const noexcept { return ok_ ? bytes_.size() - position_ : 0; }
 
-  std::uint8_t u8() noexcept { return static_cast<std::uint8_t>(number(1)); }
-  std::uint16_t u16() noexcept { return static_cast<std::uint16_t>(number(2)); }
-  std::uint32_t u32() noexcept { return static_cast<std::uint32_t>(number(4)); }
-  std::uint64_t u64() noexcept { return number(8); }
+  std::uint8_t u8() noexcept { return number<std::uint8_t>(); }
+  std::uint16_t u16() noexcept { return number<std::uint16_t>(); }
+  std::uint32_t u32() noexcept { return number<std::uint32_t>(); }
+  std::uint64_t u64() noexcept { return number<std::uint64_t>(); }
   // The next `count` bytes, or an empty span when there are fewer.
   Bytes take(std::size_t count) noexcept {
     if (!has(count)) return {};
@@ -43,10 +46,11 @@ class ByteReader {
     ok_ = ok_ && count <= bytes_.size() - position_;
     return ok_;
   }
-  std::uint64_t number(std::size_t count) noexcept {
-    std::uint64_t value = 0;
-    for (const std::uint8_t byte : take(count)) value = (value << 8) | byte;
-    return value;
+  template <class T>
+  T number() noexcept {
+    if (!has(sizeof(T))) return 0;
+    const std::size_t at = std::exchange(position_, position_ + sizeof(T));
+    return load_be<T>(bytes_.data() + at);
   }
 
   Bytes bytes_;
@@ -63,10 +67,10 @@ class ByteWriter {
   std::size_t remaining() const noexcept { return ok_ ? bytes_.size() - position_ : 0; }
   Bytes written() const noexcept { return bytes_.first(position_); }
 
-  void u8(std::uint8_t value) noexcept { number(value, 1); }
-  void u16(std::uint16_t value) noexcept { number(value, 2); }
-  void u32(std::uint32_t value) noexcept { number(value, 4); }
-  void u64(std::uint64_t value) noexcept { number(value, 8); }
+  void u8(std::uint8_t value) noexcept { number(value); }
+  void u16(std::uint16_t value) noexcept { number(value); }
+  void u32(std::uint32_t value) noexcept { number(value); }
+  void u64(std::uint64_t value) noexcept { number(value); }
   void put(Bytes bytes) noexcept {
     if (bytes.empty() || !has(bytes.size())) return;
     std::memcpy(bytes_.data() + position_, bytes.data(), bytes.size());
@@ -75,8 +79,7 @@ class ByteWriter {
   // Overwrites two bytes already written: counts and lengths known only later.
   void patch_u16(std::size_t at, std::uint16_t value) noexcept {
     if (at + 2 > position_) return;
-    bytes_[at] = static_cast<std::uint8_t>(value >> 8);
-    bytes_[at + 1] = static_cast<std::uint8_t>(value);
+    store_be(bytes_.data() + at, value);
   }
   // Drops everything from `position` on and forgets a failure: a section that did not fit.
   void rewind(std::size_t position) noexcept {
@@ -89,12 +92,11 @@ class ByteWriter {
     ok_ = ok_ && count <= bytes_.size() - position_;
     return ok_;
   }
-  void number(std::uint64_t value, std::size_t count) noexcept {
-    if (!has(count)) return;
-    for (std::size_t i = 0; i < count; ++i) {
-      bytes_[position_ + i] = static_cast<std::uint8_t>(value >> (8 * (count - 1 - i)));
-    }
-    position_ += count;
+  template <class T>
+  void number(T value) noexcept {
+    if (!has(sizeof value)) return;
+    store_be(bytes_.data() + position_, value);
+    position_ += sizeof value;
   }
 
   MutableBytes bytes_;

@@ -7,6 +7,7 @@
 
 #include <cstring>
 
+#include "base/endian.h"
 #include "base/text.h"
 
 namespace isochrone {
@@ -15,12 +16,6 @@ namespace {
 // Long enough for every IPv6 text form, so a longer text is no address.
 constexpr std::size_t kMaxAddressText = INET6_ADDRSTRLEN - 1;
 
-std::uint64_t read_u64(const std::uint8_t* from) {
-  std::uint64_t value = 0;
-  for (int i = 0; i < 8; ++i) value = (value << 8) | from[i];
-  return value;
-}
-
 }  // namespace
 
 std::optional<Address> Address::from_bytes(Family family, std::span<const std::uint8_t> leading) {
@@ -28,7 +23,8 @@ std::optional<Address> Address::from_bytes(Family family, std::span<const std::u
   if (leading.size() > width_bytes) return std::nullopt;
   std::array<std::uint8_t, 16> bytes{};
   if (!leading.empty()) std::memcpy(bytes.data(), leading.data(), leading.size());
-  return from_bits(family, read_u64(bytes.data()), read_u64(bytes.data() + 8));
+  return from_bits(family, load_be<std::uint64_t>(bytes.data()),
+                   load_be<std::uint64_t>(bytes.data() + 8));
 }
 
 std::optional<Address> Address::parse(std::string_view text) {
@@ -52,11 +48,9 @@ std::optional<Address> Address::from_sockaddr(const sockaddr& from) {
 }
 
 std::array<std::uint8_t, 16> Address::bytes() const noexcept {
-  std::array<std::uint8_t, 16> bytes{};
-  for (std::size_t i = 0; i < 8; ++i) {
-    bytes[i] = static_cast<std::uint8_t>(high_ >> (56 - 8 * i));
-    bytes[i + 8] = static_cast<std::uint8_t>(low_ >> (56 - 8 * i));
-  }
+  std::array<std::uint8_t, 16> bytes;
+  store_be(bytes.data(), high_);
+  store_be(bytes.data() + 8, low_);
   return bytes;
 }
 

@@ -46,15 +46,14 @@ class Answerer {
       : snapshot_(snapshot), query_(query), sender_(sender), response_(response), reply_(reply) {}
 
   void run() noexcept {
-    name_ = query_.name;
     for (std::size_t aliases = 0; aliases <= kMaxAliases; ++aliases) {
-      zone_ = snapshot_.zones->find(name_, query_.type);
+      zone_ = snapshot_.zones->find(*name_, query_.type);
       if (zone_ == nullptr) {
         // The first name is not ours; a later one is another server's to answer.
         if (aliases == 0) refuse(response_, ExtendedError::not_authoritative);
         return;
       }
-      const Zone::Match match = zone_->find(name_, query_.type);
+      const Zone::Match match = zone_->find(*name_, query_.type);
       if (match.kind == Zone::Kind::referral) return refer(match);
       if (aliases == 0) response_.set_authoritative();
       if (match.kind == Zone::Kind::nxdomain) return deny(Rcode::nxdomain);
@@ -64,7 +63,7 @@ class Answerer {
 
  private:
   std::size_t apex() const noexcept {
-    return response_.place_of_suffix(owner_, name_.labels() - zone_->origin_labels());
+    return response_.place_of_suffix(owner_, name_->labels() - zone_->origin_labels());
   }
 
   // Adds data that the answer cannot do without (RFC 2181 section 9).
@@ -89,7 +88,8 @@ class Answerer {
     seen_[aliases] = &node;
     const std::size_t target = response_.position() + kRecordHead;
     if (!require(Response::answer, *alias, owner_)) return false;
-    if (!read_target(alias->wire, kRecordHead, zone_->origin(), name_)) return false;
+    if (!read_target(alias->wire, kRecordHead, zone_->origin(), target_)) return false;
+    name_ = &target_;
     owner_ = target;
     return true;
   }
@@ -158,7 +158,7 @@ class Answerer {
     const std::size_t owner = response_.place_of_suffix(owner_, cut.skip);
     const std::size_t start = response_.position();
     if (!require(Response::authority, *servers, owner)) return;
-    const Bytes cut_name = name_.suffix(cut.skip);
+    const Bytes cut_name = name_->suffix(cut.skip);
     // In-domain glue first: without it the child cannot be reached, so it fits or the reply is
     // truncated (RFC 9471 section 3.1). Glue under a sibling is a courtesy.
     add_glue(*servers, start, cut_name, true);
@@ -190,7 +190,8 @@ class Answerer {
   Response& response_;
   Reply& reply_;
   const Zone* zone_ = nullptr;
-  Name name_;                          // the name being answered
+  const Name* name_ = &query_.name;    // the name being answered
+  Name target_;                        // of the last alias
   std::size_t owner_ = kQuestionName;  // where it stands in the response
   std::array<const Zone::Node*, kMaxAliases> seen_{};
 };

@@ -39,7 +39,11 @@ std::optional<std::size_t> name_size(Bytes bytes) noexcept;
 
 class Name {
  public:
-  Name() noexcept = default;  // the root
+  Name() noexcept {  // the root; what it does not use is left as it is
+    starts_[0] = 0;
+    hashes_[0] = kRootHash;
+    octets_[0] = 0;
+  }
 
   // Takes the uncompressed name at the start of `bytes`. False, and unchanged, when there is none.
   bool assign(Bytes bytes) noexcept;
@@ -62,9 +66,9 @@ class Name {
 
   std::uint8_t size_ = 1;
   std::uint8_t labels_ = 0;
-  std::array<std::uint8_t, kMaxLabels + 1> starts_{};  // where each label starts; last: the root
-  std::array<std::uint32_t, kMaxLabels + 1> hashes_{kRootHash};
-  std::array<std::uint8_t, kMaxNameOctets> octets_{};
+  std::array<std::uint8_t, kMaxLabels + 1> starts_;  // where each label starts; last: the root
+  std::array<std::uint32_t, kMaxLabels + 1> hashes_;
+  std::array<std::uint8_t, kMaxNameOctets> octets_;
 };
 
 // Master file text to wire form, absolute with or without a final dot, escapes as in RFC 1035

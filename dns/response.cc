@@ -29,7 +29,8 @@ void put_u16(std::uint8_t* at, std::size_t value) noexcept {
 Response::Response(const Query& query, MutableBytes out, std::size_t limit,
                    const OptContents& opt) noexcept
     : query_(query), out_(out), writer_(out.first(limit - opt_octets(query, opt))), opt_(opt) {
-  for (std::size_t i = 0; i < kHeaderOctets / 2; ++i) writer_.u16(0);
+  static constexpr std::array<std::uint8_t, kHeaderOctets> kNoHeaderYet{};
+  writer_.put(kNoHeaderYet);
   if (query.has_question) writer_.put(query.question);
 }
 

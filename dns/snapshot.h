@@ -31,6 +31,21 @@ inline constexpr Prefix kPrivateBlocks[] = {
     {Address::from_bits(Family::v6, 0, 1), 128},
 };
 constexpr PrivateMask private_bit(const Address& address) noexcept {
+  // Nearly every client address is public, and its first octet says so.
+  switch (address.high() >> 56) {
+    case 0:
+    case 10:
+    case 127:
+    case 169:
+    case 172:
+    case 192:
+    case 0xfc:
+    case 0xfd:
+    case 0xfe:
+      break;
+    default:
+      return 0;
+  }
   PrivateMask bit = 1;
   for (const Prefix& block : kPrivateBlocks) {
     if (block.contains(address)) return bit;

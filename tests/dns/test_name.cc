@@ -20,6 +20,21 @@ TEST(Name, FoldsOnlyAsciiLetters) {  // RFC 4343
   EXPECT_EQ(to_hex(folded.wire()), "06617a5b40c16100");
 }
 
+TEST(Name, FoldsEveryOctetAlikeWhereverItStands) {
+  for (unsigned octet = 0; octet < 256; ++octet) {
+    for (std::uint8_t length = 1; length <= 20; ++length) {
+      std::vector<std::uint8_t> wire(length + 2U, static_cast<std::uint8_t>(octet));
+      wire.front() = length;
+      wire.back() = 0;
+      Name name;
+      ASSERT_TRUE(name.assign(wire));
+      for (std::size_t i = 1; i <= length; ++i) {
+        ASSERT_EQ(name.wire()[i], fold(static_cast<std::uint8_t>(octet))) << octet << " at " << i;
+      }
+    }
+  }
+}
+
 TEST(Name, TextAndWireFormAgree) {
   EXPECT_EQ(to_hex(name_from_text("Www.Example.COM.").value()),
             "03777777076578616d706c6503636f6d00");
