@@ -2,8 +2,8 @@
 #include <gtest/gtest.h>
 
 #include "dns/demand_table.h"
-#include "tests/dns/allocations.h"
 #include "tests/dns/vocabulary.h"
+#include "tests/support/counting_new.h"
 
 namespace isochrone::dns::testing {
 namespace {
@@ -27,13 +27,13 @@ TEST(DemandTable, CountsPerServiceNetworkAndResolver) {
 
 TEST(DemandTable, IsBoundedAndAllocatesNothingWhileCounting) {
   DemandTable table;
-  const std::size_t before = allocations();
+  const std::size_t before = isochrone::testing::allocations();
   std::size_t counted = 0;
   for (std::uint64_t i = 0; i < 100'000; ++i) {
     const Prefix network(Address::from_bits(Family::v4, i << 40, 0), 24);
     counted += table.count(kService, network, Address()) ? 1U : 0U;
   }
-  EXPECT_EQ(allocations(), before);
+  EXPECT_EQ(isochrone::testing::allocations(), before);
   EXPECT_LE(counted, DemandTable::kSlots);
   EXPECT_GT(counted, DemandTable::kSlots / 2);
   EXPECT_EQ(table.take().size(), counted);

@@ -5,8 +5,8 @@
 #include <array>
 
 #include "base/random.h"
-#include "tests/dns/allocations.h"
 #include "tests/dns/vocabulary.h"
+#include "tests/support/counting_new.h"
 
 namespace isochrone::dns::testing {
 namespace {
@@ -211,15 +211,15 @@ TEST(Answer, NeverAllocates) {
   std::array<std::uint8_t, 4'096> out{};
   for (const Question& question : questions) {
     const auto query = wire(question);
-    const std::size_t before = allocations();
+    const std::size_t before = isochrone::testing::allocations();
     const Reply reply = answer(snapshot, {query, question.sender, question.transport}, out);
-    const std::size_t after = allocations();
+    const std::size_t after = isochrone::testing::allocations();
     EXPECT_EQ(after - before, 0U) << question.name;
     EXPECT_EQ(reply.size == 0, question.flags == 0x8000) << question.name;
   }
-  const std::size_t before = allocations();
+  const std::size_t before = isochrone::testing::allocations();
   const std::vector<int> counted(100);
-  EXPECT_GT(allocations(), before) << "the counter itself must count";
+  EXPECT_GT(isochrone::testing::allocations(), before) << "the counter itself must count";
 }
 
 }  // namespace

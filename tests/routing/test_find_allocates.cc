@@ -6,13 +6,13 @@
 #include <memory>
 
 #include "routing/decision.h"
-#include "tests/routing/counting_new.h"
 #include "tests/routing/vocabulary.h"
+#include "tests/support/counting_new.h"
 
 namespace isochrone::routing {
 namespace {
 
-using testing::allocations;
+using isochrone::testing::allocations;
 using testing::kFra;
 using testing::kIad;
 using testing::kWww;

@@ -1,22 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The counting operator new. Alone in its file, so that no caller sees through it to malloc.
-#include "tests/routing/counting_new.h"
+#include "tests/support/counting_new.h"
 
-#include <atomic>
 #include <cstdlib>
 #include <new>
 
 namespace {
 
-std::atomic<std::size_t> count{0};
+thread_local std::size_t count = 0;
 
 }  // namespace
 
-std::size_t isochrone::routing::testing::allocations() noexcept { return count.load(); }
+std::size_t isochrone::testing::allocations() noexcept { return count; }
 
 void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
-  count.fetch_add(1);
+  ++count;
   return std::malloc(size == 0 ? 1 : size);
 }
 void* operator new(std::size_t size) {
