@@ -1,214 +1,183 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dns/master_file.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
-#include <limits>
+#include <string>
+#include <system_error>
+#include <vector>
 
-#include "dns/ldns.h"
-#include "dns/wire.h"
+#include "base/fd.h"
+#include "base/text.h"
+#include "dns/master_entry.h"
+#include "dns/master_record.h"
 
 namespace isochrone::dns {
 namespace {
 
-// What a record without TTL gets before any $TTL: an hour, as ldns itself assumes.
-constexpr std::uint32_t kDefaultTtl = 3'600;
-constexpr std::uint32_t kMaxTtl = 0x7fff'ffff;  // RFC 2181 section 8
+class Reader {
+ public:
+  explicit Reader(ZoneRecords& zone) : zone_(zone) { context_.origin = zone.origin; }
 
-struct FileClose {
-  void operator()(std::FILE* file) const { std::fclose(file); }
-};
-using File = std::unique_ptr<std::FILE, FileClose>;
-
-LdnsRdf to_ldns_name(Bytes wire) {
-  return LdnsRdf(ldns_rdf_new_frm_data(LDNS_RDF_TYPE_DNAME, wire.size(), wire.data()));
-}
-
-// What ldns_rr_new_frm_fp_l() carries from one record to the next.
-struct Position {
-  std::uint32_t default_ttl = kDefaultTtl;
-  LdnsRdf origin;
-  LdnsRdf previous;
-  int line = 0;
-
-  ldns_status read(std::FILE* file, LdnsRr& record) {
-    ldns_rr* raw = nullptr;
-    ldns_rdf* raw_origin = origin.release();
-    ldns_rdf* raw_previous = previous.release();
-    const ldns_status status =
-        ldns_rr_new_frm_fp_l(&raw, file, &default_ttl, &raw_origin, &raw_previous, &line);
-    origin.reset(raw_origin);
-    previous.reset(raw_previous);
-    if (status == LDNS_STATUS_OK) record.reset(raw);
-    return status;
+  void read_file(const std::filesystem::path& path, std::uint32_t included_at) {
+    const Fd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    struct stat facts {};
+    const bool is_file = file && fstat(file.get(), &facts) == 0 && !S_ISDIR(facts.st_mode);
+    if (!is_file) {
+      const char* why = file ? "it is a directory" : std::strerror(errno);
+      return zone_.error(included_at, fmt::format("cannot open {}: {}; name an existing, readable "
+                                                  "file",
+                                                  path.string(), why));
+    }
+    if (files_.empty()) reserve(static_cast<std::size_t>(std::max<off_t>(facts.st_size, 0)));
+    files_.push_back(path);
+    MasterEntries entries(file.get());
+    read(entries);
+    if (entries.read_error() != 0) {
+      zone_.error(line_, fmt::format("cannot read on: {}", std::strerror(entries.read_error())));
+    }
+    files_.pop_back();
   }
-};
 
-// Appends a name, or takes the offset of the last one when it is the same: files list the records of
-// a name one after the other.
-void set_owner(ZoneRecords& zone, ZoneRecords::Row& row, Bytes wire) {
-  std::vector<std::uint8_t> folded(wire.begin(), wire.end());
-  std::transform(folded.begin(), folded.end(), folded.begin(), fold);
-  row.owner_octets = static_cast<std::uint8_t>(folded.size());
-  if (!zone.rows.empty()) {
-    const Bytes last = zone.owner(zone.rows.back());
-    if (std::equal(last.begin(), last.end(), folded.begin(), folded.end())) {
-      row.owner = zone.rows.back().owner;
-      return;
+  void read_text(std::string_view text) {
+    MasterEntries entries(text);
+    read(entries);
+  }
+
+ private:
+  // Address space for what the file may hold at most; what is not written takes no memory, and growing
+  // by copies would take it twice.
+  void reserve(std::size_t file_octets) {
+    constexpr std::size_t kShortestLine = 12;  // "a A 1.2.3.4"
+    constexpr std::size_t kMost = std::size_t{1} << 30;
+    const std::size_t lines = std::min(file_octets, kMost) / kShortestLine + 16;
+    zone_.rows.reserve(lines);
+    zone_.names.reserve(std::min(file_octets, kMost) + lines * zone_.origin.size());
+    zone_.bytes.reserve(std::min(file_octets, kMost));
+  }
+
+  void read(MasterEntries& entries) {
+    const std::uint32_t before = line_;  // lines of all files before this one's first
+    std::uint32_t inside = 0;            // lines of files included from here
+    for (auto entry = entries.next(); entry.kind != MasterEntries::Kind::end;
+         entry = entries.next()) {
+      if (zone_.errors.size() >= kMaxErrors) return;
+      const std::uint32_t line = before + inside + entry.line;
+      line_ = line + entry.lines - 1;
+      if (entry.kind == MasterEntries::Kind::broken) {
+        zone_.error(line, entry.text);
+      } else if (entry.text.front() != '$') {
+        add_master_record(entry.text, line, context_, zone_);
+      } else if (const auto more = directive(entry.text, line, entry.line + entry.lines)) {
+        inside += *more;
+      }
     }
   }
-  row.owner = static_cast<std::uint32_t>(zone.bytes.size());
-  zone.bytes.insert(zone.bytes.end(), folded.begin(), folded.end());
-}
 
-// The wire form of the record's data at the end of zone.bytes.
-bool append_rdata(ZoneRecords& zone, ZoneRecords::Row& row, const ldns_rr* record,
-                  ldns_buffer* buffer) {
-  ldns_buffer_clear(buffer);
-  for (std::size_t i = 0; i < ldns_rr_rd_count(record); ++i) {
-    if (ldns_rdf2buffer_wire(buffer, ldns_rr_rdf(record, i)) != LDNS_STATUS_OK) return false;
-  }
-  const std::size_t size = ldns_buffer_position(buffer);
-  if (size > std::numeric_limits<std::uint16_t>::max()) return false;
-  row.rdata = static_cast<std::uint32_t>(zone.bytes.size());
-  row.rdata_octets = static_cast<std::uint16_t>(size);
-  const std::uint8_t* data = ldns_buffer_begin(buffer);
-  zone.bytes.insert(zone.bytes.end(), data, data + size);
-  return true;
-}
-
-void add_record(ZoneRecords& zone, const ldns_rr* record, ldns_buffer* buffer, std::uint32_t line) {
-  ZoneRecords::Row row;
-  row.type = static_cast<std::uint16_t>(ldns_rr_get_type(record));
-  row.ttl = std::min(ldns_rr_ttl(record), kMaxTtl);
-  row.line = line;
-  const ldns_rdf* owner = ldns_rr_owner(record);
-  const Bytes wire(ldns_rdf_data(owner), ldns_rdf_size(owner));
-  if (ldns_rr_get_class(record) != LDNS_RR_CLASS_IN) {
-    zone.error(line, "class other than IN; only IN is served");
-  } else if (name_size(wire) != wire.size()) {
-    zone.error(line, "owner name is longer than 255 octets or broken");
-  } else if (!type::is_data(row.type)) {
-    zone.error(line, fmt::format("type {} cannot stand in a zone", row.type));
-  } else if (zone.bytes.size() > std::numeric_limits<std::uint32_t>::max() - 2 * kMaxMessage) {
-    zone.error(line, "zone is larger than 4 GiB");
-  } else {
-    set_owner(zone, row, wire);
-    if (append_rdata(zone, row, record, buffer)) {
-      zone.rows.push_back(row);
+  // The lines that an $INCLUDE added; `next_line` is the one behind the directive in this file.
+  std::optional<std::uint32_t> directive(std::string_view text, std::uint32_t line,
+                                         std::uint32_t next_line) {
+    MasterTokens tokens(text);
+    const std::string what = to_lower(tokens.next().text);
+    if (what == "$include") return include(tokens, line, next_line);
+    const std::string_view argument = tokens.next().text;
+    if (what == "$ttl") {
+      const auto ttl = master_ttl(argument);
+      if (ttl) context_.default_ttl = ttl;
+      if (!ttl) zone_.error(line, "$TTL wants seconds, like 3600 or 1h");
+    } else if (what == "$origin") {
+      auto origin = master_name(argument, context_.origin);
+      if (origin) context_.origin = std::move(*origin);
+      if (!origin) zone_.error(line, "$ORIGIN wants a domain name");
     } else {
-      zone.error(line, "record data is longer than 65535 octets or broken");
+      zone_.error(line, fmt::format("unknown directive {}; $ORIGIN, $TTL and $INCLUDE are known",
+                                    what.substr(0, 32)));
+      return std::nullopt;
     }
+    if (!tokens.is_empty()) zone_.error(line, fmt::format("{} takes one argument", what));
+    return std::nullopt;
   }
-}
 
-// True when the status says that a line was read which holds no record.
-bool is_directive(ldns_status status) {
-  return status == LDNS_STATUS_SYNTAX_TTL || status == LDNS_STATUS_SYNTAX_ORIGIN ||
-         status == LDNS_STATUS_SYNTAX_EMPTY;
-}
-
-std::string describe(ldns_status status) {
-  if (status == LDNS_STATUS_SYNTAX_INCLUDE) return "$INCLUDE is not supported; put the lines here";
-  const char* text = ldns_get_errorstr_by_id(status);
-  return text == nullptr ? "syntax error" : text;
-}
-
-// The line the record read from `offset` on starts at: ldns steps over blank lines and comments
-// before a record without telling. `line` is the line at `offset`.
-std::uint32_t starting_line(std::FILE* file, long offset, int line) {
-  const long end = std::ftell(file);
-  if (std::fseek(file, offset, SEEK_SET) != 0) return static_cast<std::uint32_t>(line);
-  for (int c = std::getc(file); c != EOF; c = std::getc(file)) {
-    if (c == ';') {
-      while (c != EOF && c != '\n') c = std::getc(file);
+  std::optional<std::uint32_t> include(MasterTokens& tokens, std::uint32_t line,
+                                       std::uint32_t next_line) {
+    const std::string_view name = tokens.next().text;
+    MasterContext outer = context_;
+    if (!tokens.is_empty()) {
+      auto origin = master_name(tokens.next().text, context_.origin);
+      if (!origin || !tokens.is_empty()) {
+        zone_.error(line, "$INCLUDE wants a file and perhaps an origin");
+        return std::nullopt;
+      }
+      context_.origin = std::move(*origin);
     }
-    if (c == '\n') {
-      ++line;
-    } else if (c != ' ' && c != '\t' && c != '\r') {
-      break;
-    }
+    const auto path = may_include(name, line);
+    if (!path) return std::nullopt;
+    const std::uint32_t before = line_;
+    const std::string includer = files_.back().string();
+    zone_.passages.push_back({line_ + 1, 1, path->string()});
+    read_file(*path, line);
+    // $TTL goes on (RFC 2308 section 4: until the next one); origin and owner are ours again.
+    outer.default_ttl = context_.default_ttl;
+    context_ = std::move(outer);
+    zone_.passages.push_back({line_ + 1, next_line, includer});
+    return line_ - before;
   }
-  std::fseek(file, end, SEEK_SET);
-  return static_cast<std::uint32_t>(line);
-}
 
-void read_all(std::FILE* file, ZoneRecords& zone) {
-  Position position;
-  position.origin = to_ldns_name(zone.origin);
-  const LdnsBuffer buffer(ldns_buffer_new(kMaxMessage + 1));
-  while (std::feof(file) == 0 && zone.errors.size() < kMaxErrors) {
-    const int before = position.line;
-    const long offset = std::ftell(file);
-    LdnsRr record;
-    const ldns_status status = position.read(file, record);
-    if (is_directive(status)) continue;
-    const std::uint32_t line = position.line == before + 1
-                                   ? static_cast<std::uint32_t>(position.line)
-                                   : starting_line(file, offset, before + 1);
-    if (status == LDNS_STATUS_OK) {
-      add_record(zone, record.get(), buffer.get(), line);
-    } else {
-      zone.error(line, describe(status));
-      if (std::ftell(file) == offset) break;  // nothing was consumed: the rest cannot be read
+  std::optional<std::filesystem::path> may_include(std::string_view name, std::uint32_t line) {
+    const auto refuse = [&](const std::string& why) {
+      zone_.error(line, why);
+      return std::nullopt;
+    };
+    if (files_.empty()) return refuse("$INCLUDE works in zone files only");
+    if (name.empty()) return refuse("$INCLUDE wants a file");
+    const auto path = (files_.back().parent_path() / name).lexically_normal();
+    for (const auto& file : files_) {
+      std::error_code error;
+      if (std::filesystem::equivalent(file, path, error)) {
+        return refuse(fmt::format("$INCLUDE of {} inside itself; remove it", path.string()));
+      }
     }
+    if (files_.size() >= kMaxIncludeDepth) {
+      return refuse(
+          fmt::format("$INCLUDE more than {} files deep; put the lines here", kMaxIncludeDepth));
+    }
+    return path;
   }
-}
 
-std::optional<std::vector<std::uint8_t>> start(ZoneRecords& zone, std::string_view origin) {
+  ZoneRecords& zone_;
+  MasterContext context_;
+  std::vector<std::filesystem::path> files_;  // open: each included the next
+  std::uint32_t line_ = 0;                    // of all files, as far as read
+};
+
+ZoneRecords begin(const std::string& file, std::string_view origin) {
+  ZoneRecords zone;
+  zone.passages.push_back({1, 1, file});
   auto wire = name_from_text(origin);
-  if (!wire) zone.error(0, fmt::format("'{}' is not a domain name", origin));
-  return wire;
+  if (wire) {
+    zone.origin = std::move(*wire);
+  } else {
+    zone.error(0, fmt::format("'{}' is not a domain name", origin));
+  }
+  return zone;
 }
 
 }  // namespace
 
-void ZoneRecords::error(std::uint32_t line, std::string_view what) {
-  if (errors.size() >= kMaxErrors) return;
-  errors.emplace_back(Errc::invalid, line == 0 ? fmt::format("{}: {}", file, what)
-                                               : fmt::format("{}:{}: {}", file, line, what));
-}
-
-void ZoneRecords::warning(std::uint32_t line, std::string_view what) {
-  if (warnings.size() >= kMaxErrors) return;
-  warnings.push_back(fmt::format("{}:{}: {}", file, line, what));
-}
-
 ZoneRecords read_master_file(const std::filesystem::path& path, std::string_view origin) {
-  ZoneRecords zone;
-  zone.file = path.string();
-  const auto wire = start(zone, origin);
-  if (!wire) return zone;
-  zone.origin = *wire;
-  const File file(std::fopen(path.c_str(), "re"));
-  if (!file || std::filesystem::is_directory(path)) {
-    zone.error(0, fmt::format("cannot open zone file of {}: {}; name an existing, readable file",
-                              origin, file ? "it is a directory" : std::strerror(errno)));
-    return zone;
-  }
-  read_all(file.get(), zone);
+  ZoneRecords zone = begin(path.string(), origin);
+  if (!zone.origin.empty()) Reader(zone).read_file(path, 0);
   return zone;
 }
 
 ZoneRecords read_master_text(std::string_view text, std::string_view origin) {
-  ZoneRecords zone;
-  zone.file = "text";
-  const auto wire = start(zone, origin);
-  if (!wire) return zone;
-  zone.origin = *wire;
-  // fmemopen wants a writable pointer even to read, and at least one octet.
-  std::string copy(text);
-  copy += '\n';
-  const File file(fmemopen(copy.data(), copy.size(), "r"));
-  if (!file) {
-    zone.error(0, "cannot read from memory");
-    return zone;
-  }
-  read_all(file.get(), zone);
+  ZoneRecords zone = begin("text", origin);
+  if (!zone.origin.empty()) Reader(zone).read_text(text);
   return zone;
 }
 

@@ -58,8 +58,9 @@ class RrsetArena {
         handle.type, handle.records, all.subspan(handle.offset, handle.octets),
         all.subspan(handle.offset + std::size_t{handle.octets}, 2 * std::size_t{handle.patches})};
   }
-  void shrink() { bytes_.shrink_to_fit(); }
-  std::size_t memory_bytes() const noexcept { return bytes_.capacity(); }
+  // Room for so much more; what is not written takes no memory.
+  void reserve(std::size_t octets) { bytes_.reserve(bytes_.size() + octets); }
+  std::size_t memory_bytes() const noexcept { return bytes_.size(); }
 
  private:
   std::vector<std::uint8_t> bytes_;

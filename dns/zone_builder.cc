@@ -2,8 +2,14 @@
 #include "dns/zone_builder.h"
 
 #include <fmt/format.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <span>
+#include <tuple>
 #include <utility>
 
 #include "dns/wire.h"
@@ -22,8 +28,14 @@ bool is_address(std::uint16_t record_type) {
   return record_type == type::a || record_type == type::aaaa;
 }
 
-std::uint64_t key_of(std::uint32_t node, std::uint16_t record_type) {
-  return (std::uint64_t{node} << 16) | record_type;
+// The whole pages inside `memory` go back to the system; their contents are lost.
+void release_pages(std::span<std::byte> memory) {
+  const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
+  const auto address = reinterpret_cast<std::uintptr_t>(memory.data());
+  const std::uintptr_t first = (address + page - 1) / page * page;
+  const std::uintptr_t end = (address + memory.size()) / page * page;
+  // Without it only the peak is higher.
+  if (first < end) madvise(memory.data() + (first - address), end - first, MADV_DONTNEED);
 }
 
 // Two adjacent names and five numbers (RFC 1035 section 3.3.13).
@@ -38,34 +50,35 @@ bool is_soa_data(Bytes data) {
 
 std::optional<Zone> ZoneBuilder::build(const std::vector<ServiceName>& services) {
   zone_.origin_ = records_.origin;
-  zone_.slots_.assign(16, 0);
+  // Growing would leave holes as large as the table; names that come back later in the file count twice.
+  std::size_t owners = 16;
+  for (std::size_t i = 1; i < records_.rows.size(); ++i) {
+    if (records_.rows[i].owner != records_.rows[i - 1].owner) ++owners;
+  }
+  zone_.slots_.assign(std::bit_ceil(owners + owners / 3 + services.size()), 0);
   insert_names();
   insert_services(services);
-  std::sort(keyed_.begin(), keyed_.end(), [](const Keyed& a, const Keyed& b) {
-    return std::pair(a.key, a.row) < std::pair(b.key, b.row);
-  });
+  order_rows();
   compile_nodes();
   mark_cuts();
   check_services(services);
   finish_apex();
   if (!records_.errors.empty()) return std::nullopt;
-  zone_.arena_.shrink();
-  zone_.names_.shrink_to_fit();
-  zone_.nodes_.shrink_to_fit();
-  zone_.rrsets_.shrink_to_fit();
   return std::move(zone_);
 }
 
 void ZoneBuilder::insert_names() {
+  zone_.names_ = std::move(records_.names);
+  // Address space only: what is not written takes no memory.
+  zone_.nodes_.reserve(records_.rows.size() + 1);
   Name name;
   name.assign(zone_.origin_);
   zone_.origin_labels_ = name.labels();
-  add_node(name.wire(), name.hash(), kApex);
+  add_node(name.wire(), name.hash(), kApex, std::nullopt);
   bool has_signatures = false;
-  keyed_.reserve(records_.rows.size());
-  std::uint32_t node = kApex;
-  std::uint32_t last_owner = 0;
-  bool is_first = true;
+  node_of_.assign(records_.rows.size(), kLeftOut);
+  std::uint32_t node = kLeftOut;
+  std::uint32_t last_owner = std::numeric_limits<std::uint32_t>::max();
   for (std::uint32_t i = 0; i < records_.rows.size(); ++i) {
     const Row& row = records_.rows[i];
     if (is_signature(row.type)) {
@@ -73,19 +86,17 @@ void ZoneBuilder::insert_names() {
       has_signatures = true;
       continue;
     }
-    if (is_first || row.owner != last_owner) {
-      name.assign(records_.owner(row));
-      if (!name.is_within(zone_.origin_)) {
+    if (row.owner != last_owner) {
+      last_owner = row.owner;
+      name.assign(Bytes(zone_.names_).subspan(row.owner));
+      const bool is_inside = name.is_within(zone_.origin_);
+      node = is_inside ? insert(name, row.owner) : kLeftOut;
+      if (!is_inside) {
         records_.error(row.line, fmt::format("{} is outside the zone {}", name_to_text(name.wire()),
                                              name_to_text(zone_.origin_)));
-        is_first = true;
-        continue;
       }
-      node = insert(name);
-      last_owner = row.owner;
-      is_first = false;
     }
-    keyed_.push_back({key_of(node, row.type), i});
+    node_of_[i] = node;
   }
 }
 
@@ -93,29 +104,31 @@ void ZoneBuilder::insert_services(const std::vector<ServiceName>& services) {
   for (const ServiceName& service : services) {
     Name name;
     name.assign(service.name);
-    zone_.nodes_[insert(name)].service = service.service.value();
+    zone_.nodes_[insert(name, std::nullopt)].service = service.service.value();
   }
 }
 
-// The node of `name`, made with all its missing ancestors.
-std::uint32_t ZoneBuilder::insert(const Name& name) {
+std::uint32_t ZoneBuilder::insert(const Name& name, std::optional<std::uint32_t> stored) {
   std::size_t skip = 0;
   std::uint32_t found = 0;
   while ((found = zone_.find_index(name.suffix(skip), name.suffix_hash(skip))) == 0) ++skip;
   std::uint32_t node = found - 1;
-  while (skip-- > 0) node = add_node(name.suffix(skip), name.suffix_hash(skip), node);
+  while (skip-- > 0) {
+    node = add_node(name.suffix(skip), name.suffix_hash(skip), node,
+                    skip == 0 ? stored : std::nullopt);
+  }
   return node;
 }
 
-std::uint32_t ZoneBuilder::add_node(Bytes name, std::uint32_t hash, std::uint32_t parent) {
+std::uint32_t ZoneBuilder::add_node(Bytes name, std::uint32_t hash, std::uint32_t parent,
+                                    std::optional<std::uint32_t> stored) {
   const auto index = static_cast<std::uint32_t>(zone_.nodes_.size());
   if ((std::size_t{index} + 1) * 4 > zone_.slots_.size() * 3) grow();
   Zone::Node node;
-  node.name = static_cast<std::uint32_t>(zone_.names_.size());
+  node.name = stored.value_or(static_cast<std::uint32_t>(zone_.names_.size()));
   node.name_octets = static_cast<std::uint8_t>(name.size());
-  zone_.names_.insert(zone_.names_.end(), name.begin(), name.end());
+  if (!stored) zone_.names_.insert(zone_.names_.end(), name.begin(), name.end());
   zone_.nodes_.push_back(node);
-  parents_.push_back(parent);
   if (name.size() > 1 && name[0] == 1 && name[1] == '*' && index != kApex) {
     zone_.nodes_[parent].has_wildcard = true;
   }
@@ -137,23 +150,82 @@ void ZoneBuilder::grow() {
   }
 }
 
-void ZoneBuilder::compile_nodes() {
-  for (std::size_t first = 0; first < keyed_.size();) {
-    std::size_t end = first;
-    while (end < keyed_.size() && keyed_[end].key >> 16 == keyed_[first].key >> 16) ++end;
-    compile_node(first, end);
+// Rows of one name and type have to follow one another. Most files list a name's records together:
+// then each name's are put in order where they are.
+void ZoneBuilder::order_rows() {
+  rows_ = records_.rows.size();
+  if (std::find(node_of_.begin(), node_of_.end(), kLeftOut) != node_of_.end() ||
+      !std::is_sorted(node_of_.begin(), node_of_.end())) {
+    return order_all_rows();
+  }
+  const auto by_type = [](const Row& a, const Row& b) {
+    return std::pair(a.type, a.rdata) < std::pair(b.type, b.rdata);
+  };
+  for (std::size_t first = 0; first < rows_;) {
+    std::size_t end = first + 1;
+    while (end < rows_ && node_of_[end] == node_of_[first]) ++end;
+    const auto group = std::span(records_.rows).subspan(first, end - first);
+    if (!std::is_sorted(group.begin(), group.end(), by_type)) {
+      std::sort(group.begin(), group.end(), by_type);
+    }
     first = end;
   }
 }
 
+void ZoneBuilder::order_all_rows() {
+  for (std::uint32_t i = 0; i < rows_; ++i) {
+    if (node_of_[i] != kLeftOut) order_.push_back(i);
+  }
+  std::sort(order_.begin(), order_.end(), [this](std::uint32_t a, std::uint32_t b) {
+    return std::tuple(node_of_[a], records_.rows[a].type, a) <
+           std::tuple(node_of_[b], records_.rows[b].type, b);
+  });
+  rows_ = order_.size();
+}
+
+void ZoneBuilder::compile_nodes() {
+  zone_.rrsets_.reserve(rows_);
+  zone_.arena_.reserve(rows_ * kRecordHead + records_.bytes.size());
+  for (std::size_t first = 0; first < rows_;) {
+    std::size_t end = first;
+    while (end < rows_ && key(end) >> 16 == key(first) >> 16) ++end;
+    compile_node(first, end);
+    release_rows(first, end);
+    first = end;
+  }
+}
+
+// A million rows are 28 MB that nobody reads again while the zone they become grows by as much. The
+// data of a name's records lie together, so the least offset from here on bounds what was compiled.
+void ZoneBuilder::release_rows(std::size_t end, std::size_t group_end) {
+  constexpr std::size_t kStep = 64 * 1024;
+  if (!order_.empty() || end - released_ < kStep) return;
+  const auto group = std::span(records_.rows).subspan(end, group_end - end);
+  const std::size_t data_end =
+      std::min_element(group.begin(), group.end(), [](const Row& a, const Row& b) {
+        return a.rdata < b.rdata;
+      })->rdata;
+  const std::size_t count = end - released_;
+  release_pages(std::as_writable_bytes(std::span(records_.rows).subspan(released_, count)));
+  release_pages(std::as_writable_bytes(std::span(node_of_).subspan(released_, count)));
+  release_pages(std::as_writable_bytes(
+      std::span(records_.bytes).subspan(released_data_, data_end - released_data_)));
+  released_ = end;
+  released_data_ = data_end;
+}
+
+std::string ZoneBuilder::owner_text(const Row& row) const {
+  return name_to_text(Bytes(zone_.names_).subspan(row.owner));
+}
+
 void ZoneBuilder::compile_node(std::size_t first, std::size_t end) {
-  const auto index = static_cast<std::uint32_t>(keyed_[first].key >> 16);
+  const auto index = static_cast<std::uint32_t>(key(first) >> 16);
   check_alias(first, end);
   zone_.nodes_[index].first_rrset = static_cast<std::uint32_t>(zone_.rrsets_.size());
   const bool is_routed = zone_.nodes_[index].service != Zone::kNoService;
   for (std::size_t at = first; at < end;) {
     std::size_t next = at;
-    while (next < end && keyed_[next].key == keyed_[at].key) ++next;
+    while (next < end && key(next) == key(at)) ++next;
     const Row& head = row(at);
     if (head.type == type::soa) check_soa_row(head, index == kApex);
     if (head.type == type::ns && index != kApex) zone_.nodes_[index].is_cut = true;
@@ -216,15 +288,15 @@ void ZoneBuilder::check_alias(std::size_t first, std::size_t end) {
     const Row& other = row(at);
     if (at == alias) continue;
     if (other.type != type::cname) {
-      records_.error(other.line, fmt::format("{} has a CNAME and so can have nothing else",
-                                             name_to_text(records_.owner(other))));
+      records_.error(other.line,
+                     fmt::format("{} has a CNAME and so can have nothing else", owner_text(other)));
       return;
     }
     const Bytes a = records_.rdata(other);
     const Bytes b = records_.rdata(row(alias));
     if (!std::equal(a.begin(), a.end(), b.begin(), b.end())) {
-      records_.error(row(alias).line, fmt::format("{} has two CNAMEs; one is allowed",
-                                                  name_to_text(records_.owner(other))));
+      records_.error(row(alias).line,
+                     fmt::format("{} has two CNAMEs; one is allowed", owner_text(other)));
       return;
     }
   }
@@ -232,9 +304,8 @@ void ZoneBuilder::check_alias(std::size_t first, std::size_t end) {
 
 void ZoneBuilder::check_soa_row(const Row& soa, bool is_apex) {
   if (!is_apex) {
-    records_.error(soa.line,
-                   fmt::format("SOA at {}; it belongs to the apex {} alone",
-                               name_to_text(records_.owner(soa)), name_to_text(zone_.origin_)));
+    records_.error(soa.line, fmt::format("SOA at {}; it belongs to the apex {} alone",
+                                         owner_text(soa), name_to_text(zone_.origin_)));
     return;
   }
   const Bytes data = records_.rdata(soa);
@@ -257,9 +328,11 @@ void ZoneBuilder::mark_cuts() {
                    [](const Zone::Node& node) { return node.is_cut; })) {
     return;
   }
-  for (std::uint32_t i = 1; i < zone_.nodes_.size(); ++i) {
-    for (std::uint32_t at = parents_[i]; at != kApex; at = parents_[at]) {
-      if (zone_.nodes_[at].is_cut) zone_.nodes_[i].is_below_cut = true;
+  Name name;
+  for (Zone::Node& node : zone_.nodes_) {
+    name.assign(Bytes(zone_.names_).subspan(node.name));
+    for (std::size_t skip = 1; skip + zone_.origin_labels_ < name.labels(); ++skip) {
+      node.is_below_cut |= zone_.find_node(name, skip)->is_cut;
     }
   }
 }

@@ -6,17 +6,20 @@
 //          no service at an alias or under a delegation: errors, all of them told. Unequal TTLs in a
 //          set (the lowest is taken), doubled records, addresses at a service's name (the routing
 //          table answers instead), signatures (nothing is served signed yet): warnings.
-// Cost:    O(records log records), about three times the zone's size while it runs.
+// Cost:    O(records) when a file lists the records of a name together, else O(records log records).
+//          Names move into the zone; pages of records that were compiled are given back meanwhile,
+//          so that the peak is about a third above the zone's size.
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "dns/master_file.h"
 #include "dns/zone.h"
+#include "dns/zone_records.h"
 #include "routing/topology.h"
 
 namespace isochrone::dns {
@@ -36,18 +39,19 @@ class ZoneBuilder {
 
  private:
   using Row = ZoneRecords::Row;
-  struct Keyed {
-    std::uint64_t key;  // node above, type below: sorting groups RRsets
-    std::uint32_t row;
-  };
+  static constexpr std::uint32_t kLeftOut = std::numeric_limits<std::uint32_t>::max();
 
   void insert_names();
   void insert_services(const std::vector<ServiceName>& services);
-  std::uint32_t insert(const Name& name);
-  std::uint32_t add_node(Bytes name, std::uint32_t hash, std::uint32_t parent);
+  // The node of `name`, made with all its missing ancestors. `stored`: where zone_.names_ has it.
+  std::uint32_t insert(const Name& name, std::optional<std::uint32_t> stored);
+  std::uint32_t add_node(Bytes name, std::uint32_t hash, std::uint32_t parent,
+                         std::optional<std::uint32_t> stored);
   void place(Zone::Slot slot);
   void grow();
 
+  void order_rows();
+  void order_all_rows();
   void compile_nodes();
   void compile_node(std::size_t first, std::size_t end);
   void compile_rrset(std::size_t first, std::size_t end);
@@ -56,12 +60,22 @@ class ZoneBuilder {
   void mark_cuts();
   void check_services(const std::vector<ServiceName>& services);
   void finish_apex();
-  const Row& row(std::size_t index) const { return records_.rows[keyed_[index].row]; }
+  void release_rows(std::size_t end, std::size_t group_end);
+  std::string owner_text(const Row& row) const;
+  std::size_t index_of(std::size_t place) const { return order_.empty() ? place : order_[place]; }
+  const Row& row(std::size_t place) const { return records_.rows[index_of(place)]; }
+  // Node above, type below: equal for the records of one RRset.
+  std::uint64_t key(std::size_t place) const {
+    return (std::uint64_t{node_of_[index_of(place)]} << 16) | row(place).type;
+  }
 
   ZoneRecords& records_;
   Zone zone_;
-  std::vector<std::uint32_t> parents_;  // by node
-  std::vector<Keyed> keyed_;
+  std::vector<std::uint32_t> node_of_;  // by row
+  std::vector<std::uint32_t> order_;    // rows by node and type; empty: as they are
+  std::size_t rows_ = 0;                // in that order, without those left out
+  std::size_t released_ = 0;            // rows
+  std::size_t released_data_ = 0;       // octets
 };
 
 }  // namespace isochrone::dns

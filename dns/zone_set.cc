@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "dns/master_file.h"
 #include "dns/wire.h"
 #include "dns/zone_builder.h"
 
@@ -14,21 +15,29 @@ namespace {
 
 std::size_t family_index(Family family) { return family == Family::v4 ? 0 : 1; }
 
-// The records of the zone with the longest apex around `name`.
-ZoneRecords* zone_around(std::vector<ZoneRecords>& records, const Name& name) {
-  ZoneRecords* best = nullptr;
-  for (ZoneRecords& zone : records) {
-    if (zone.origin.empty() || !name.is_within(zone.origin)) continue;
-    if (best == nullptr || zone.origin.size() > best->origin.size()) best = &zone;
+using Origin = std::vector<std::uint8_t>;  // folded wire name; empty: not a name
+
+std::vector<Origin> origins_of(std::span<const std::string> names) {
+  std::vector<Origin> origins;
+  for (const std::string& name : names) origins.push_back(name_from_text(name).value_or(Origin()));
+  return origins;
+}
+
+// The zone with the longest apex around `name`.
+std::optional<std::size_t> zone_around(const std::vector<Origin>& origins, const Name& name) {
+  std::optional<std::size_t> best;
+  for (std::size_t i = 0; i < origins.size(); ++i) {
+    if (origins[i].empty() || !name.is_within(origins[i])) continue;
+    if (!best || origins[i].size() > origins[*best].size()) best = i;
   }
   return best;
 }
 
 // Each service under the zone it lies in, or an error.
-std::vector<std::vector<ServiceName>> place_services(std::vector<ZoneRecords>& records,
+std::vector<std::vector<ServiceName>> place_services(const std::vector<Origin>& origins,
                                                      const routing::Topology& topology,
                                                      std::vector<Error>& errors) {
-  std::vector<std::vector<ServiceName>> placed(records.size());
+  std::vector<std::vector<ServiceName>> placed(origins.size());
   for (std::size_t i = 0; i < topology.services.size(); ++i) {
     const std::string& text = topology.services[i].name;
     auto wire = name_from_text(text);
@@ -37,24 +46,23 @@ std::vector<std::vector<ServiceName>> place_services(std::vector<ZoneRecords>& r
       errors.emplace_back(Errc::invalid, fmt::format("service '{}' is not a domain name", text));
       continue;
     }
-    const ZoneRecords* zone = zone_around(records, name);
-    if (zone == nullptr) {
+    const auto zone = zone_around(origins, name);
+    if (!zone) {
       errors.emplace_back(Errc::invalid,
                           fmt::format("service {} lies in none of the zones; add its zone", text));
       continue;
     }
-    placed[static_cast<std::size_t>(zone - records.data())].push_back(
-        {std::move(*wire), routing::ServiceId(static_cast<std::uint16_t>(i))});
+    placed[*zone].push_back({std::move(*wire), routing::ServiceId(static_cast<std::uint16_t>(i))});
   }
   return placed;
 }
 
-void check_twins(const std::vector<ZoneRecords>& records, std::vector<Error>& errors) {
-  for (std::size_t i = 0; i < records.size(); ++i) {
+void check_twins(const std::vector<Origin>& origins, std::vector<Error>& errors) {
+  for (std::size_t i = 0; i < origins.size(); ++i) {
     for (std::size_t j = 0; j < i; ++j) {
-      if (records[i].origin == records[j].origin && !records[i].origin.empty()) {
+      if (origins[i] == origins[j] && !origins[i].empty()) {
         errors.emplace_back(Errc::invalid, fmt::format("zone {} is configured twice; remove one",
-                                                       name_to_text(records[i].origin)));
+                                                       name_to_text(origins[i])));
       }
     }
   }
@@ -64,36 +72,41 @@ void check_twins(const std::vector<ZoneRecords>& records, std::vector<Error>& er
 
 ZoneSet::Loaded ZoneSet::load(const std::vector<ZoneSource>& sources,
                               const routing::Topology& topology) {
-  std::vector<ZoneRecords> records;
-  for (const ZoneSource& source : sources) {
-    records.push_back(read_master_file(source.file, source.name));
-  }
-  return build(std::move(records), topology);
+  std::vector<std::string> names;
+  for (const ZoneSource& source : sources) names.push_back(source.name);
+  return build(
+      names, [&](std::size_t i) { return read_master_file(sources[i].file, sources[i].name); },
+      topology);
 }
 
 ZoneSet::Loaded ZoneSet::parse(const std::vector<Text>& texts, const routing::Topology& topology) {
-  std::vector<ZoneRecords> records;
-  for (const Text& text : texts) records.push_back(read_master_text(text.text, text.name));
-  return build(std::move(records), topology);
+  std::vector<std::string> names;
+  for (const Text& text : texts) names.push_back(text.name);
+  return build(
+      names, [&](std::size_t i) { return read_master_text(texts[i].text, texts[i].name); },
+      topology);
 }
 
-ZoneSet::Loaded ZoneSet::build(std::vector<ZoneRecords> records,
+// Zone by zone, so that only one is in memory twice.
+ZoneSet::Loaded ZoneSet::build(std::span<const std::string> names,
+                               const std::function<ZoneRecords(std::size_t)>& read,
                                const routing::Topology& topology) {
   Loaded loaded;
   auto set = std::make_shared<ZoneSet>();
-  check_twins(records, loaded.errors);
-  const auto services = place_services(records, topology, loaded.errors);
-  for (std::size_t i = 0; i < records.size(); ++i) {
-    if (!records[i].origin.empty()) {
-      if (auto zone = ZoneBuilder(records[i]).build(services[i])) {
+  const std::vector<Origin> origins = origins_of(names);
+  check_twins(origins, loaded.errors);
+  const auto services = place_services(origins, topology, loaded.errors);
+  set->zones_.reserve(origins.size());
+  for (std::size_t i = 0; i < origins.size(); ++i) {
+    ZoneRecords records = read(i);
+    if (!records.origin.empty()) {
+      if (auto zone = ZoneBuilder(records).build(services[i])) {
         set->zones_.push_back(std::move(*zone));
       }
     }
-    std::move(records[i].errors.begin(), records[i].errors.end(),
-              std::back_inserter(loaded.errors));
-    std::move(records[i].warnings.begin(), records[i].warnings.end(),
+    std::move(records.errors.begin(), records.errors.end(), std::back_inserter(loaded.errors));
+    std::move(records.warnings.begin(), records.warnings.end(),
               std::back_inserter(loaded.warnings));
-    records[i] = ZoneRecords{};  // one zone's records at a time need be in memory twice
   }
   for (std::uint32_t i = 0; i < set->zones_.size(); ++i) {
     Name origin;

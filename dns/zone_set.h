@@ -8,8 +8,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -60,7 +62,9 @@ class ZoneSet {
     std::uint32_t first = 0;  // in sets_: v4 and v6 of site 0, then of site 1, ...
     routing::SiteMask sites = 0;
   };
-  static Loaded build(std::vector<ZoneRecords> records, const routing::Topology& topology);
+  static Loaded build(std::span<const std::string> names,
+                      const std::function<ZoneRecords(std::size_t)>& read,
+                      const routing::Topology& topology);
   void compile_services(const routing::Topology& topology);
   std::uint32_t compile_sites(const routing::Topology& topology, std::uint32_t ttl);
 

@@ -45,7 +45,7 @@ TEST(ZoneFile, ReportsEveryErrorWithItsLine) {
                                 "$INCLUDE more\n"
                                 "ch CH TXT \"x\"\n");
   EXPECT_THAT(errors, ElementsAre(HasSubstr("text:5: "), HasSubstr("text:8: "),
-                                  HasSubstr("text:12: $INCLUDE is not supported"),
+                                  HasSubstr("text:12: $INCLUDE works in zone files only"),
                                   HasSubstr("text:13: class other than IN"),
                                   HasSubstr("text:11: www.example.org is outside the zone")));
 }
