@@ -82,6 +82,11 @@ class Builder {
     options.tcp_idle = duration<Millis>(section, "tcp-idle");
     options.state_dir = config_.node.state_dir;
     options.node_name = config_.node.name;
+    for (dns::ZoneSource& zone : options.zones) {
+      if (zone.signing && zone.signing->keys.empty()) {
+        zone.signing->keys = config_.node.state_dir / "keys";
+      }
+    }
   }
 
   void read_rate_limit(const Section& section, dns::RateLimitOptions& options) {

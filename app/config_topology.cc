@@ -120,6 +120,34 @@ routing::Service read_service(const Section& section, const std::vector<routing:
   return service;
 }
 
+Seconds seconds_of(const Section& section, std::string_view key) {
+  return std::chrono::duration_cast<Seconds>(section.one<Nanos>(key).value_or(Seconds(1)));
+}
+
+std::optional<dns::SigningPolicy> read_signing(const Section& section) {
+  if (!section.is_present()) return std::nullopt;
+  dns::SigningPolicy policy;
+  policy.algorithm = dns::parse_algorithm(section.one<std::string>("algorithm").value_or(""))
+                         .value_or(policy.algorithm);
+  const auto denial = section.one<std::string>("denial").value_or("");
+  policy.denial = denial == "nsec3"     ? dns::Denial::nsec3
+                  : denial == "compact" ? dns::Denial::compact
+                                        : dns::Denial::nsec;
+  policy.lifetime = seconds_of(section, "signature-lifetime");
+  policy.refresh = seconds_of(section, "refresh");
+  policy.dnskey_ttl = seconds_of(section, "dnskey-ttl");
+  policy.publish_cds = section.one<bool>("publish-cds").value_or(true);
+  policy.keys = section.path("keys");
+  if (policy.refresh >= policy.lifetime) {
+    section.complain(
+        section.mark_of(section.has("refresh") ? "refresh" : "signature-lifetime"),
+        fmt::format("zones[].dnssec.refresh {} is not shorter than signature-lifetime {}; "
+                    "signatures would be made anew all the time, half of it is usual",
+                    format_duration(policy.refresh), format_duration(policy.lifetime)));
+  }
+  return policy;
+}
+
 }  // namespace
 
 std::vector<dns::ZoneSource> read_zones(const Section& root) {
@@ -130,7 +158,7 @@ std::vector<dns::ZoneSource> read_zones(const Section& root) {
     auto file = section.file("file");
     if (!name) continue;
     names.check(*name, section.mark_of("name"));
-    zones.push_back({*name, std::move(file)});
+    zones.push_back({*name, std::move(file), read_signing(section.section("dnssec"))});
   }
   return zones;
 }

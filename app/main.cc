@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "app/commands.h"
+#include "app/key.h"
 #include "app/lab.h"
 
 namespace isochrone::app {
@@ -19,6 +20,7 @@ Examples:
   isochrone route 198.51.100.7 --service www.example.com
   isochrone show sites
   isochrone ingest measurements.ndjson
+  isochrone key generate example.com
 
 See isochrone(1), and isochrone.conf(5) for the configuration.)";
 
@@ -45,6 +47,7 @@ struct Arguments {
   RouteArguments route;
   ShowArguments show;
   IngestArguments ingest;
+  KeyArguments key;
 };
 
 void describe_local(CLI::App& app, Arguments& arguments) {
@@ -87,11 +90,50 @@ void describe_remote(CLI::App& app, Arguments& arguments) {
   add_api(*ingest, arguments.ingest.api);
 }
 
+CLI::App* add_key_command(CLI::App& key, KeyArguments& arguments, const char* name,
+                          const char* text, bool needs_zone = true) {
+  auto* command = key.add_subcommand(name, text);
+  command->add_option("zone", arguments.zone, "The zone")->required(needs_zone)->type_name("ZONE");
+  add_config(*command, arguments.config);
+  return command;
+}
+
+void describe_keys(CLI::App& app, KeyArguments& arguments) {
+  auto* key = app.add_subcommand("key", "Make, show and replace DNSSEC keys");
+  key->footer("A running node sees changed keys when it reloads, and by itself within an hour.");
+  key->require_subcommand(1);
+  auto* generate = add_key_command(*key, arguments, "generate", "Make the first key of a zone");
+  generate->add_option("--algorithm", arguments.algorithm, "Instead of the zone's")
+      ->check(CLI::IsMember({"ecdsap256sha256", "ed25519"}))
+      ->type_name("NAME");
+  add_key_command(*key, arguments, "ds", "Print the DS records that the parent should have");
+  auto* show = add_key_command(*key, arguments, "show", "Show keys, their states and times", false);
+  show->add_flag("--json", arguments.json, "Print JSON");
+  auto* roll =
+      add_key_command(*key, arguments, "roll", "Publish a new key that will replace the old");
+  roll->add_option("--after", arguments.after, "When it begins to sign; DNSKEY TTL and an hour")
+      ->type_name("DURATION");
+  auto* retire = add_key_command(*key, arguments, "retire",
+                                 "Let a retired key go, once the parent has the new DS");
+  retire->add_option("tag", arguments.tag, "Tag of the key")->required()->type_name("TAG");
+  retire->add_option("--after", arguments.after, "When it leaves the zone; two days")
+      ->type_name("DURATION");
+}
+
+int dispatch_key(const CLI::App& key, const KeyArguments& arguments) {
+  if (key.got_subcommand("generate")) return key_generate_command(arguments);
+  if (key.got_subcommand("ds")) return key_ds_command(arguments);
+  if (key.got_subcommand("show")) return key_show_command(arguments);
+  if (key.got_subcommand("roll")) return key_roll_command(arguments);
+  return key_retire_command(arguments);
+}
+
 int dispatch(const CLI::App& app, const Arguments& arguments) {
   if (app.got_subcommand("run")) return run_command(arguments.run);
   if (app.got_subcommand("check")) return check_command(arguments.check);
   if (app.got_subcommand("route")) return route_command(arguments.route);
   if (app.got_subcommand("show")) return show_command(arguments.show);
+  if (app.got_subcommand("key")) return dispatch_key(*app.get_subcommand("key"), arguments.key);
   return ingest_command(arguments.ingest);
 }
 
@@ -110,6 +152,7 @@ int main(int argc, char** argv) {
   Arguments arguments;
   describe_local(app, arguments);
   describe_remote(app, arguments);
+  describe_keys(app, arguments.key);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

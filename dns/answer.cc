@@ -6,6 +6,7 @@
 #include <span>
 
 #include "dns/chaos.h"
+#include "dns/prover.h"
 #include "dns/query.h"
 #include "dns/response.h"
 
@@ -46,6 +47,12 @@ class Answerer {
       : snapshot_(snapshot), query_(query), sender_(sender), response_(response), reply_(reply) {}
 
   void run() noexcept {
+    follow();
+    prove_expansions();
+  }
+
+ private:
+  void follow() noexcept {
     for (std::size_t aliases = 0; aliases <= kMaxAliases; ++aliases) {
       zone_ = snapshot_.zones->find(*name_, query_.type);
       if (zone_ == nullptr) {
@@ -53,20 +60,25 @@ class Answerer {
         if (aliases == 0) refuse(response_, ExtendedError::not_authoritative);
         return;
       }
-      const Zone::Match match = zone_->find(*name_, query_.type);
-      if (match.kind == Zone::Kind::referral) return refer(match);
+      signatures_ = snapshot_.signatures ? snapshot_.signatures->of(zone_) : nullptr;
+      match_ = zone_->find(*name_, query_.type);
+      if (match_.kind == Zone::Kind::referral) return refer(match_);
       if (aliases == 0) response_.set_authoritative();
-      if (match.kind == Zone::Kind::nxdomain) return deny(Rcode::nxdomain);
-      if (!follow_alias(*match.node, aliases)) return;
+      if (match_.kind == Zone::Kind::nxdomain) return deny(Rcode::nxdomain);
+      if (!follow_alias(*match_.node, aliases)) return;
     }
   }
 
- private:
   std::size_t apex() const noexcept {
     return response_.place_of_suffix(owner_, name_->labels() - zone_->origin_labels());
   }
 
-  // Adds data that the answer cannot do without (RFC 2181 section 9).
+  bool wants_proof() const noexcept {
+    return signatures_ != nullptr && query_.edns && query_.edns->dnssec_ok;
+  }
+
+  // Adds data that the answer cannot do without (RFC 2181 section 9), signatures included (RFC 4035
+  // section 3.1.1).
   bool require(Response::Section section, const Rrset& set, std::size_t owner,
                std::optional<std::uint32_t> ttl = std::nullopt) noexcept {
     if (response_.add(section, set, owner, apex(), ttl)) return true;
@@ -74,10 +86,39 @@ class Answerer {
     return false;
   }
 
+  bool require_signed(Response::Section section, const Rrset& set, const Rrset& rrsig,
+                      std::size_t owner, std::optional<std::uint32_t> ttl = std::nullopt) noexcept {
+    return require(section, set, owner, ttl) &&
+           (!wants_proof() || require(section, rrsig, owner, ttl));
+  }
+
+  Rrset rrsig(const Rrset& set) const noexcept {
+    return signatures_ == nullptr ? Rrset{} : signatures_->rrsig(set);
+  }
+
+  Prover prover() noexcept {
+    return {response_, *zone_, *signatures_, *name_, owner_, apex(), added_};
+  }
+
+  // A wildcard's answer needs the proof that the name itself is not there.
+  void note_expansion() noexcept {
+    if (match_.is_wildcard && wants_proof()) {
+      expansions_.note(*zone_, *signatures_, match_.skip, owner_);
+    }
+  }
+
+  void prove_expansions() noexcept {
+    if (response_.is_truncated() || expansions_.prove(response_, added_)) return;
+    response_.set_truncated();
+  }
+
   // True when the node is an alias whose target is to be answered next.
   bool follow_alias(const Zone::Node& node, std::size_t aliases) noexcept {
     const auto alias = zone_->rrset(node, type::cname);
-    if (!alias || query_.type == type::cname || query_.type == type::any) {
+    // Signature and denial stand beside the alias (RFC 4034 section 4.1): they are its own.
+    const bool is_about_alias =
+        signatures_ != nullptr && (query_.type == type::rrsig || query_.type == type::nsec);
+    if (!alias || query_.type == type::cname || query_.type == type::any || is_about_alias) {
       answer_node(node);
       return false;
     }
@@ -87,7 +128,8 @@ class Answerer {
       return false;
     seen_[aliases] = &node;
     const std::size_t target = response_.position() + kRecordHead;
-    if (!require(Response::answer, *alias, owner_)) return false;
+    if (!require_signed(Response::answer, *alias, rrsig(*alias), owner_)) return false;
+    note_expansion();
     if (!read_target(alias->wire, kRecordHead, zone_->origin(), target_)) return false;
     name_ = &target_;
     owner_ = target;
@@ -98,18 +140,38 @@ class Answerer {
     if (const auto service = zone_->service(node)) {
       if (query_.type == type::a) return route(*service, Family::v4);
       if (query_.type == type::aaaa) return route(*service, Family::v6);
-      if (query_.type == type::any) {
+      const bool wants_signature = query_.type == type::rrsig && signatures_ != nullptr;
+      if (query_.type == type::any || wants_signature) {
         const bool has_v4 = snapshot_.zones->routed(*service, Family::v4).with_addresses != 0;
         return route(*service, has_v4 ? Family::v4 : Family::v6);
       }
     }
+    if (query_.type == type::rrsig && signatures_ != nullptr) return answer_signature(node);
+    if (signatures_ != nullptr && answer_made_here(node)) return;
     const auto set =
         query_.type == type::any ? zone_->smallest_rrset(node) : zone_->rrset(node, query_.type);
-    if (set) {
-      require(Response::answer, *set, owner_);
-    } else {
-      deny(Rcode::noerror);
-    }
+    if (!set) return deny(Rcode::noerror);
+    require_signed(Response::answer, *set, rrsig(*set), owner_);
+    note_expansion();
+  }
+
+  // What signing alone puts into the zone.
+  bool answer_made_here(const Zone::Node& node) noexcept {
+    std::optional<Signatures::Pair> made;
+    if (&node == &zone_->nodes().front()) made = signatures_->apex_set(query_.type);
+    if (query_.type == type::nsec) made = signatures_->nsec_at(*zone_, node);
+    if (!made) return false;
+    require_signed(Response::answer, made->set, made->rrsig, owner_);
+    note_expansion();
+    return true;
+  }
+
+  // As few of a name's signatures as of its sets (RFC 8482 section 7).
+  void answer_signature(const Zone::Node& node) noexcept {
+    const auto set = zone_->smallest_rrset(node);
+    if (!set) return deny(Rcode::noerror);
+    require(Response::answer, rrsig(*set), owner_);
+    note_expansion();
   }
 
   void route(routing::ServiceId service, Family family) noexcept {
@@ -124,13 +186,26 @@ class Answerer {
     // All down counts as all up. While some site is up, a family that only dead sites have is absent,
     // for no longer than an answer would live: never a dead site, and soon again the living one.
     const routing::SiteMask usable = (up == 0 ? routed.sites : up) & routed.with_addresses;
-    if (usable == 0) return deny(Rcode::noerror, routed.ttl);
+    if (usable == 0) return deny(Rcode::noerror, routed.ttl, family);
     reply_.choice = routing::choose(*snapshot_.table, service, client.address, usable);
     correct_override(up);
     const std::uint8_t scope = client.is_from_subnet ? reply_.choice.scope : std::uint8_t{0};
     response_.set_scope(std::max(response_.scope(), scope));
-    require(Response::answer, snapshot_.zones->addresses(service, family, reply_.choice.site),
-            owner_);
+    answer_addresses(service, family);
+  }
+
+  void answer_addresses(routing::ServiceId service, Family family) noexcept {
+    const routing::SiteId site = reply_.choice.site;
+    const Rrset addresses = snapshot_.zones->addresses(service, family, site);
+    const Rrset signature =
+        signatures_ == nullptr ? Rrset{} : signatures_->routed_rrsig(service, family, site);
+    // The signature is that of these very addresses (RFC 7871 section 9).
+    if (query_.type == type::rrsig) {
+      require(Response::answer, signature, owner_);
+    } else {
+      require_signed(Response::answer, addresses, signature, owner_);
+    }
+    note_expansion();
   }
 
   // choose() was given only the sites that have the family; say what health alone did.
@@ -145,11 +220,17 @@ class Answerer {
 
   // RFC 2308: the apex' SOA tells a denial from a referral. Denials hold for every client, so their
   // scope is 0 (RFC 7871 section 7.4).
-  void deny(Rcode rcode, std::optional<std::uint32_t> longest_ttl = std::nullopt) noexcept {
+  void deny(Rcode rcode, std::optional<std::uint32_t> longest_ttl = std::nullopt,
+            std::optional<Family> without = std::nullopt) noexcept {
     response_.set_rcode(rcode);
-    const auto ttl =
-        longest_ttl ? std::optional(std::min(*longest_ttl, zone_->negative_ttl())) : std::nullopt;
-    require(Response::authority, zone_->negative_soa(), apex(), ttl);
+    const std::uint32_t ttl =
+        std::min(longest_ttl.value_or(zone_->negative_ttl()), zone_->negative_ttl());
+    const Rrset signature = signatures_ == nullptr ? Rrset{} : signatures_->rrsig(zone_->soa());
+    if (!require_signed(Response::authority, zone_->negative_soa(), signature, apex(), ttl)) return;
+    if (!wants_proof()) return;
+    const bool fits = rcode == Rcode::nxdomain ? prover().no_name(match_)
+                                               : prover().no_data(match_, without, ttl);
+    if (!fits) response_.set_truncated();
   }
 
   void refer(const Zone::Match& cut) noexcept {
@@ -158,11 +239,23 @@ class Answerer {
     const std::size_t owner = response_.place_of_suffix(owner_, cut.skip);
     const std::size_t start = response_.position();
     if (!require(Response::authority, *servers, owner)) return;
+    if (wants_proof() && !prove_security(*cut.node, owner)) return;
+    prove_expansions();  // before the additional section begins
     const Bytes cut_name = name_->suffix(cut.skip);
     // In-domain glue first: without it the child cannot be reached, so it fits or the reply is
     // truncated (RFC 9471 section 3.1). Glue under a sibling is a courtesy.
     add_glue(*servers, start, cut_name, true);
     if (!response_.is_truncated()) add_glue(*servers, start, cut_name, false);
+  }
+
+  // DS, or that there is none (RFC 4035 section 3.1.4).
+  bool prove_security(const Zone::Node& cut, std::size_t owner) noexcept {
+    if (const auto ds = zone_->rrset(cut, type::ds)) {
+      return require_signed(Response::authority, *ds, rrsig(*ds), owner);
+    }
+    if (prover().no_ds(cut)) return true;
+    response_.set_truncated();
+    return false;
   }
 
   void add_glue(const Rrset& servers, std::size_t start, Bytes cut_name, bool in_domain) noexcept {
@@ -190,10 +283,14 @@ class Answerer {
   Response& response_;
   Reply& reply_;
   const Zone* zone_ = nullptr;
-  const Name* name_ = &query_.name;    // the name being answered
-  Name target_;                        // of the last alias
-  std::size_t owner_ = kQuestionName;  // where it stands in the response
+  const Signatures* signatures_ = nullptr;  // null: the zone is not signed
+  Zone::Match match_;                       // of the name in the zone
+  const Name* name_ = &query_.name;         // the name being answered
+  Name target_;                             // of the last alias
+  std::size_t owner_ = kQuestionName;       // where it stands in the response
   std::array<const Zone::Node*, kMaxAliases> seen_{};
+  Expansions expansions_;
+  Prover::Added added_;
 };
 
 std::size_t size_limit(const AnswerOptions& options, const Query& query, Transport transport,

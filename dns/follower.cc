@@ -26,6 +26,7 @@ std::shared_ptr<Snapshot> make_snapshot(const BuildInputs& inputs, const NodeSta
                                         std::uint64_t generation) {
   auto snapshot = std::make_shared<Snapshot>();
   snapshot->zones = inputs.zones;
+  snapshot->signatures = inputs.signatures;
   snapshot->topology = inputs.topology;
   snapshot->up = state.up_sites(*inputs.topology);
   snapshot->generation = generation;
@@ -98,6 +99,12 @@ class StateFollower::Builder {
     compile();
     is_state_unsaved_ = true;
     if (must_follow_again) follow();
+  }
+
+  void take(std::shared_ptr<const SignedZones> signatures) {
+    if (signatures->zones() != inputs_.zones) return;  // a reload was faster
+    inputs_.signatures = std::move(signatures);
+    publish_with_same_table();
   }
 
   void report(const DemandReport& report) {
@@ -194,6 +201,10 @@ class StateFollower::Builder {
     is_state_unsaved_ |= has_changed;
     tell_positions();
     if (!has_changed || state_.up_sites(*inputs_.topology) == current_->up) return;
+    publish_with_same_table();
+  }
+
+  void publish_with_same_table() {
     auto next = make_snapshot(inputs_, state_, current_->generation + 1);
     next->table = current_->table;
     next->measured_private = current_->measured_private;
@@ -331,6 +342,12 @@ StateFollower::~StateFollower() {
 
 void StateFollower::reload(BuildInputs inputs) {
   thread_.call([&] { builder_->reload(std::move(inputs)); });
+}
+
+void StateFollower::take(std::shared_ptr<const SignedZones> signatures) {
+  thread_.post([this, signatures = std::move(signatures)] {
+    if (builder_) builder_->take(signatures);
+  });
 }
 
 void StateFollower::report(DemandReport report) {

@@ -30,6 +30,7 @@ namespace isochrone::dns {
 // What snapshots are made from, besides state; replaced as a whole by a reload.
 struct BuildInputs {
   std::shared_ptr<const ZoneSet> zones;
+  std::shared_ptr<const SignedZones> signatures;  // of the zones; null: none is signed
   std::shared_ptr<const routing::Topology> topology;
   std::shared_ptr<const routing::GeoPrior> geo;  // may be null
   AnswerOptions options;
@@ -68,6 +69,8 @@ class StateFollower {
 
   // Publishes a snapshot of the new inputs before it returns.
   void reload(BuildInputs inputs);
+  // Publishes newer signatures; those of other zones than the current ones are dropped.
+  void take(std::shared_ptr<const SignedZones> signatures);
   void report(DemandReport report);
   Status status() const {
     return status_.with([](const Status& now) { return now; });

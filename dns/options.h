@@ -4,18 +4,21 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/ip.h"
 #include "base/time.h"
 #include "dns/answer_options.h"
+#include "dns/signing_policy.h"
 
 namespace isochrone::dns {
 
 struct ZoneSource {
   std::string name;  // lower case, no trailing dot
   std::filesystem::path file;
+  std::optional<SigningPolicy> signing = std::nullopt;  // absent: not signed
 };
 
 struct Options {

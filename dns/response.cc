@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dns/response.h"
 
+#include <algorithm>
+#include <array>
 #include <cstring>
 
 namespace isochrone::dns {
@@ -79,6 +81,26 @@ bool Response::add_chaos(std::string_view text) noexcept {
   return false;
 }
 
+bool Response::add_below(Section section, Bytes labels, const Rrset& record, std::size_t apex,
+                         std::optional<std::uint32_t> ttl) noexcept {
+  const std::size_t start = writer_.position();
+  // The record's signature points here.
+  if (labels.size() + record.wire.size() > writer_.remaining() || start > kMaxPointer ||
+      apex > kMaxPointer) {
+    return false;
+  }
+  writer_.put(labels);
+  writer_.put(record.wire);
+  std::uint8_t* head = out_.data() + start + labels.size();
+  put_u16(head, kPointerTag | apex);
+  if (ttl) {
+    put_u16(head + kRecordTtl, *ttl >> 16);
+    put_u16(head + kRecordTtl + 2, *ttl & 0xffff);
+  }
+  ++counts_[section];
+  return true;
+}
+
 std::size_t Response::place_of_suffix(std::size_t place, std::size_t skip) const noexcept {
   const Bytes message = writer_.written();
   for (;;) {
@@ -90,6 +112,19 @@ std::size_t Response::place_of_suffix(std::size_t place, std::size_t skip) const
     --skip;
     place += message[place] + std::size_t{1};
   }
+}
+
+void Response::read_name(std::size_t place, Name& name) const noexcept {
+  const Bytes message = writer_.written();
+  std::array<std::uint8_t, kMaxNameOctets> octets;
+  std::size_t size = 0;
+  for (place = place_of_suffix(place, 0); message[place] != 0; place = place_of_suffix(place, 1)) {
+    const Bytes label = message.subspan(place, message[place] + std::size_t{1});
+    std::copy(label.begin(), label.end(), octets.begin() + static_cast<std::ptrdiff_t>(size));
+    size += label.size();
+  }
+  octets[size++] = 0;
+  name.assign(Bytes(octets).first(size));
 }
 
 void Response::write_opt() noexcept {

@@ -47,9 +47,14 @@ class Response {
 
   // Adds one TXT record of class CH at the question's name; false when it does not fit.
   bool add_chaos(std::string_view text) noexcept;
+  // Adds one record whose owner is `labels` followed by the apex.
+  bool add_below(Section section, Bytes labels, const Rrset& record, std::size_t apex,
+                 std::optional<std::uint32_t> ttl = std::nullopt) noexcept;
 
   // Where in this message the name at `place` continues after `skip` labels.
   std::size_t place_of_suffix(std::size_t place, std::size_t skip) const noexcept;
+  // The name at `place`, which this class wrote.
+  void read_name(std::size_t place, Name& name) const noexcept;
   std::size_t position() const noexcept { return writer_.position(); }
   Bytes written() const noexcept { return writer_.written(); }
 

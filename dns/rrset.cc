@@ -95,6 +95,31 @@ bool read_target(Bytes wire, std::size_t at, Bytes origin, Name& name) noexcept 
   return wire[end] == 0 ? name.assign(labels, wire.subspan(end, 1)) : name.assign(labels, origin);
 }
 
+std::vector<std::vector<std::uint8_t>> uncompressed(const Rrset& set, Bytes origin) {
+  std::vector<std::vector<std::uint8_t>> records;
+  std::size_t next_patch = 0;
+  for (std::size_t at = 0; at < set.wire.size();) {
+    const std::size_t end = at + kRecordHead + set.data_octets(at);
+    std::vector<std::uint8_t> data;
+    for (std::size_t from = at + kRecordHead; from < end;) {
+      std::uint16_t patch = 0;
+      const bool has_patch = next_patch < set.patches.size();
+      if (has_patch) std::memcpy(&patch, set.patches.data() + next_patch, 2);
+      const std::size_t to = has_patch ? std::min<std::size_t>(patch, end) : end;
+      const Bytes plain = set.wire.subspan(from, to - from);
+      data.insert(data.end(), plain.begin(), plain.end());
+      from = to;
+      if (from == end) break;
+      data.insert(data.end(), origin.begin(), origin.end());
+      from += 2;
+      next_patch += 2;
+    }
+    records.push_back(std::move(data));
+    at = end;
+  }
+  return records;
+}
+
 std::optional<RrsetArena::Handle> RrsetArena::add(std::uint16_t record_type, std::uint32_t ttl,
                                                   std::span<const Bytes> data, Bytes origin) {
   const std::size_t start = bytes_.size();

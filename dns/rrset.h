@@ -27,8 +27,10 @@ struct Rrset {
   std::uint16_t type = 0;
   std::uint16_t records = 0;
   Bytes wire;
-  Bytes patches;  // pairs of octets in host order: offsets into wire
+  Bytes patches;         // pairs of octets in host order: offsets into wire
+  std::uint32_t id = 0;  // of a zone's set: which one it is
 
+  std::uint32_t ttl() const noexcept { return ByteReader(wire.subspan(kRecordTtl, 4)).u32(); }
   // The data of the first record.
   Bytes first_data() const noexcept { return wire.subspan(kRecordHead, data_octets(0)); }
   std::size_t data_octets(std::size_t at) const noexcept {
@@ -38,6 +40,9 @@ struct Rrset {
 
 // The name at `at` of an RRset compiled for a zone with apex `origin` (folded wire form).
 bool read_target(Bytes wire, std::size_t at, Bytes origin, Name& name) noexcept;
+
+// The data of each record of a set that was compiled for a zone with apex `origin`, names in full.
+std::vector<std::vector<std::uint8_t>> uncompressed(const Rrset& set, Bytes origin);
 
 class RrsetArena {
  public:
@@ -56,7 +61,8 @@ class RrsetArena {
     const Bytes all(bytes_);
     return {
         handle.type, handle.records, all.subspan(handle.offset, handle.octets),
-        all.subspan(handle.offset + std::size_t{handle.octets}, 2 * std::size_t{handle.patches})};
+        all.subspan(handle.offset + std::size_t{handle.octets}, 2 * std::size_t{handle.patches}),
+        0};
   }
   // Room for so much more; what is not written takes no memory.
   void reserve(std::size_t octets) { bytes_.reserve(bytes_.size() + octets); }

@@ -8,9 +8,11 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/loop.h"
 #include "base/worker.h"
 #include "dns/cookie_secrets.h"
 #include "dns/follower.h"
+#include "dns/resigner.h"
 #include "dns/snapshot_file.h"
 #include "dns/sockets.h"
 #include "dns/status.h"
@@ -20,10 +22,35 @@ namespace {
 
 using Errors = std::vector<Error>;
 
-// Everything a snapshot needs besides state, or all that is wrong with it.
+std::vector<ZonePolicy> policies_of(const Options& options) {
+  std::vector<ZonePolicy> policies;
+  for (const ZoneSource& zone : options.zones) {
+    if (zone.signing) policies.push_back({zone.name, *zone.signing});
+  }
+  return policies;
+}
+
+void append(Errors& to, std::vector<Error> from) {
+  std::move(from.begin(), from.end(), std::back_inserter(to));
+}
+
+// Signs what is to be signed; errors are added to `errors`.
+std::shared_ptr<const SignedZones> sign_zones(const std::shared_ptr<const ZoneSet>& zones,
+                                              const Options& options, const SignedZones* before,
+                                              Errors& errors) {
+  const auto policies = policies_of(options);
+  if (!zones || policies.empty()) return nullptr;
+  auto made = SignedZones::sign(zones, policies, Loop().wall(), before);
+  for (const std::string& warning : made.warnings) log_warning(warning);
+  append(errors, std::move(made.errors));
+  return made.zones;
+}
+
+// Everything a snapshot needs besides state, or all that is wrong with it. `before` may be null.
 tl::expected<BuildInputs, Errors> load_inputs(const Options& options,
                                               const routing::Topology& topology,
-                                              const CookieSecrets& own_secrets) {
+                                              const CookieSecrets& own_secrets,
+                                              const SignedZones* before) {
   BuildInputs inputs;
   auto loaded = ZoneSet::load(options.zones, topology);
   for (const std::string& warning : loaded.warnings) log_warning(warning);
@@ -40,6 +67,7 @@ tl::expected<BuildInputs, Errors> load_inputs(const Options& options,
     secrets = load_cookie_secrets(options.cookie_secret_file);
     if (!secrets) loaded.errors.push_back(secrets.error().within("dns.cookie-secret-file"));
   }
+  inputs.signatures = sign_zones(loaded.zones, options, before, loaded.errors);
   if (!loaded.errors.empty()) return tl::unexpected(std::move(loaded.errors));
   inputs.zones = std::move(loaded.zones);
   inputs.topology = std::make_shared<const routing::Topology>(topology);
@@ -87,6 +115,7 @@ struct Server::Impl {
   std::deque<WorkerCounters> counters;  // one writer each
   std::unique_ptr<Published<Snapshot>> published;
   std::unique_ptr<StateFollower> follower;  // outlives the workers, which report to it
+  std::unique_ptr<Resigner> resigner;       // hands signatures to the follower
   std::vector<std::unique_ptr<Worker>> workers;
 };
 
@@ -94,8 +123,11 @@ void Server::Impl::start(BuildInputs inputs, std::vector<BoundEndpoint> bound) {
   NodeState state;
   if (!inputs.snapshot_file.empty()) state = load_snapshot(inputs.snapshot_file, *inputs.topology);
   zones = inputs.zones;
+  Resigner::Inputs to_sign{inputs.zones, policies_of(options), inputs.signatures};
   published = std::make_unique<Published<Snapshot>>(build_snapshot(inputs, state, 1));
   follower = std::make_unique<StateFollower>(std::move(inputs), std::move(state), *published);
+  resigner = std::make_unique<Resigner>(
+      std::move(to_sign), [this](Resigner::Signed made) { follower->take(std::move(made)); });
   for (const BoundEndpoint& endpoint : bound) listening.push_back(endpoint.endpoint);
   for (unsigned i = 0; i < options.workers; ++i) start_worker(i, bound);
 }
@@ -119,7 +151,8 @@ Server::Server() = default;
 
 Server::~Server() {
   if (!impl_) return;
-  impl_->workers.clear();   // no one answers or reports any more
+  impl_->workers.clear();  // no one answers or reports any more
+  impl_->resigner.reset();
   impl_->follower.reset();  // writes the snapshot file
 }
 
@@ -129,7 +162,7 @@ tl::expected<std::unique_ptr<Server>, std::vector<Error>> Server::start(
   options.workers = std::max(1U, options.workers);
   auto server = std::unique_ptr<Server>(new Server);
   server->impl_ = std::make_unique<Impl>(options);
-  auto inputs = load_inputs(options, topology, server->impl_->own_secrets);
+  auto inputs = load_inputs(options, topology, server->impl_->own_secrets, nullptr);
   Errors errors = inputs ? Errors{} : inputs.error();
   if (!options.state_dir.empty()) {
     auto lock = lock_state_dir(options.state_dir);
@@ -158,11 +191,14 @@ tl::expected<void, std::vector<Error>> Server::reload(const Options& given,
   Options options = given;
   options.workers = std::max(1U, options.workers);
   Errors errors = fixed_changes(impl_->options, options);
-  auto inputs = load_inputs(options, topology, impl_->own_secrets);
+  const auto before = impl_->resigner->current();
+  auto inputs = load_inputs(options, topology, impl_->own_secrets, before.get());
   if (!inputs) std::copy(inputs.error().begin(), inputs.error().end(), std::back_inserter(errors));
   if (!errors.empty()) return tl::unexpected(std::move(errors));
   impl_->zones = inputs->zones;
+  Resigner::Inputs to_sign{inputs->zones, policies_of(options), inputs->signatures};
   impl_->follower->reload(std::move(*inputs));
+  impl_->resigner->replace(std::move(to_sign));
   impl_->options = std::move(options);
   return {};
 }
@@ -172,15 +208,20 @@ std::vector<Endpoint> Server::listening() const { return impl_->listening; }
 void Server::measure(Metrics& metrics) const {
   measure_workers(metrics, impl_->counters);
   measure_state(metrics, impl_->follower->status(), *impl_->zones);
+  measure_signing(metrics, impl_->resigner->status(), impl_->resigner->current().get());
 }
 
 std::string Server::status_json() const {
-  return describe_status(impl_->follower->status(), *impl_->zones, impl_->listening,
-                         impl_->options.collector_url);
+  return describe_status(impl_->follower->status(), *impl_->zones, impl_->resigner->current().get(),
+                         impl_->listening, impl_->options.collector_url);
 }
 
 std::vector<Error> check_zones(const Options& options, const routing::Topology& topology) {
-  return ZoneSet::load(options.zones, topology).errors;
+  auto loaded = ZoneSet::load(options.zones, topology);
+  if (loaded.zones) {
+    append(loaded.errors, check_keys(*loaded.zones, policies_of(options), Loop().wall()));
+  }
+  return loaded.errors;
 }
 
 }  // namespace isochrone::dns

@@ -11,6 +11,7 @@
 
 #include "base/ip.h"
 #include "dns/answer_options.h"
+#include "dns/signed_zones.h"
 #include "dns/zone_set.h"
 #include "routing/compile.h"
 #include "routing/topology.h"
@@ -56,6 +57,7 @@ constexpr PrivateMask private_bit(const Address& address) noexcept {
 
 struct Snapshot {
   std::shared_ptr<const ZoneSet> zones;
+  std::shared_ptr<const SignedZones> signatures;  // of these zones; null: none is signed
   std::shared_ptr<const routing::Topology> topology;
   std::shared_ptr<const routing::RoutingTable> table;
   routing::SiteMask up = routing::kAllSites;

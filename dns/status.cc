@@ -45,6 +45,12 @@ json instant_or_null(Instant instant) {
   return format_instant(instant);
 }
 
+// When the zone's first signature expires; null when it is not signed.
+json signed_until(const SignedZones* signatures, const Zone& zone) {
+  const Signatures* made = signatures == nullptr ? nullptr : signatures->of(&zone);
+  return made == nullptr ? json() : instant_or_null(made->earliest_expiration());
+}
+
 }  // namespace
 
 void measure_workers(Metrics& metrics, const std::deque<WorkerCounters>& workers) {
@@ -135,8 +141,30 @@ void measure_state(Metrics& metrics, const StateFollower::Status& status, const 
                   static_cast<double>(status.posted.dropped));
 }
 
+void measure_signing(Metrics& metrics, const Resigner::Status& status,
+                     const SignedZones* signatures) {
+  if (signatures == nullptr) return;
+  Instant soonest{};
+  std::size_t bytes = 0;
+  for (const auto& [zone, made] : signatures->entries()) {
+    const Instant end = made->earliest_expiration();
+    if (soonest == Instant{} || end < soonest) soonest = end;
+    bytes += made->memory_bytes();
+  }
+  metrics.gauge("isochrone_dns_signature_expiry_timestamp_seconds",
+                "When the first signature of all signed zones expires, Unix time.",
+                seconds(soonest));
+  metrics.gauge("isochrone_dns_signature_bytes", "Memory of the signatures.",
+                static_cast<double>(bytes));
+  metrics.counter("isochrone_dns_signing_passes_total", "Times that zones were signed again.",
+                  static_cast<double>(status.passes));
+  metrics.counter("isochrone_dns_signing_failures_total",
+                  "Passes in which a zone could not be signed.",
+                  static_cast<double>(status.failures));
+}
+
 std::string describe_status(const StateFollower::Status& status, const ZoneSet& zones,
-                            const std::vector<Endpoint>& listening,
+                            const SignedZones* signatures, const std::vector<Endpoint>& listening,
                             const std::string& collector_url) {
   json out;
   out["generation"] = status.generation;
@@ -158,7 +186,8 @@ std::string describe_status(const StateFollower::Status& status, const ZoneSet& 
     out["zones"].push_back({{"name", name_to_text(zone.origin())},
                             {"serial", zone.serial()},
                             {"names", zone.names()},
-                            {"bytes", zone.memory_bytes()}});
+                            {"bytes", zone.memory_bytes()},
+                            {"signed_until", signed_until(signatures, zone)}});
   }
   return out.dump();
 }

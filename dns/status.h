@@ -11,16 +11,19 @@
 #include "base/metrics.h"
 #include "dns/counters.h"
 #include "dns/follower.h"
+#include "dns/resigner.h"
 #include "dns/zone_set.h"
 
 namespace isochrone::dns {
 
 void measure_workers(Metrics& metrics, const std::deque<WorkerCounters>& workers);
 void measure_state(Metrics& metrics, const StateFollower::Status& status, const ZoneSet& zones);
+void measure_signing(Metrics& metrics, const Resigner::Status& status,
+                     const SignedZones* signatures);
 
-// Instants as RFC 3339, null for never.
+// Instants as RFC 3339, null for never. `signatures` may be null.
 std::string describe_status(const StateFollower::Status& status, const ZoneSet& zones,
-                            const std::vector<Endpoint>& listening,
+                            const SignedZones* signatures, const std::vector<Endpoint>& listening,
                             const std::string& collector_url);
 
 }  // namespace isochrone::dns

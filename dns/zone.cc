@@ -67,31 +67,29 @@ Zone::Match Zone::find(const Name& name, std::uint16_t qtype) const noexcept {
   if (closest == nullptr) return {};
   const bool is_parents_ds = node != nullptr && node->is_cut && qtype == type::ds;
   if (closest->is_below_cut || (closest->is_cut && !is_parents_ds)) {
-    Match match{Kind::referral, nullptr, 0};
+    Match match{Kind::referral, nullptr, 0, false};
     match.node = topmost_cut(name, match.skip);
     return match;
   }
-  if (node == nullptr && closest->has_wildcard) node = find_wildcard(name, encloser);
-  if (node == nullptr) return {};
-  return {Kind::node, node, 0};
+  const bool is_missing = node == nullptr;
+  if (is_missing && closest->has_wildcard) node = find_wildcard(name, encloser);
+  return {node == nullptr ? Kind::nxdomain : Kind::node, node, encloser, is_missing};
 }
 
 std::optional<Rrset> Zone::rrset(const Node& node, std::uint16_t qtype) const noexcept {
   for (std::size_t i = 0; i < node.rrsets; ++i) {
-    const RrsetArena::Handle& handle = rrsets_[node.first_rrset + i];
-    if (handle.type == qtype) return arena_.get(handle);
+    if (rrsets_[node.first_rrset + i].type == qtype) return rrset_at(node.first_rrset + i);
   }
   return std::nullopt;
 }
 
 std::optional<Rrset> Zone::smallest_rrset(const Node& node) const noexcept {
   if (node.rrsets == 0) return std::nullopt;
-  const RrsetArena::Handle* smallest = &rrsets_[node.first_rrset];
-  for (std::size_t i = 1; i < node.rrsets; ++i) {
-    const RrsetArena::Handle& handle = rrsets_[node.first_rrset + i];
-    if (handle.octets < smallest->octets) smallest = &handle;
+  std::size_t smallest = node.first_rrset;
+  for (std::size_t id = smallest + 1; id < std::size_t{node.first_rrset} + node.rrsets; ++id) {
+    if (rrsets_[id].octets < rrsets_[smallest].octets) smallest = id;
   }
-  return arena_.get(*smallest);
+  return rrset_at(smallest);
 }
 
 // What is reserved beyond sizes was never written, and takes no memory.

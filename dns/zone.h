@@ -38,7 +38,10 @@ class Zone {
   struct Match {
     Kind kind = Kind::nxdomain;
     const Node* node = nullptr;  // the name's own, the wildcard's, or the cut; null for nxdomain
-    std::size_t skip = 0;        // for a referral: how many labels of the name stand before the cut
+    // How many labels of the name stand before the cut of a referral, or before the closest encloser
+    // of a missing name and of one that a wildcard stands for.
+    std::size_t skip = 0;
+    bool is_wildcard = false;
   };
 
   // Where a name that lies within this zone leads (RFC 1034 section 4.3.2). DS at a cut is the
@@ -56,7 +59,23 @@ class Zone {
   }
   // The SOA as negative answers carry it: TTL min(SOA TTL, MINIMUM) (RFC 2308 section 5).
   Rrset negative_soa() const noexcept { return arena_.get(negative_soa_); }
+  Rrset soa() const noexcept { return rrset_at(soa_); }
   std::uint32_t negative_ttl() const noexcept { return negative_ttl_; }
+
+  // What is in it, for those who compile more from it. The apex is the first node.
+  const std::vector<Node>& nodes() const noexcept { return nodes_; }
+  std::size_t id(const Node& node) const noexcept {
+    return static_cast<std::size_t>(&node - nodes_.data());
+  }
+  Bytes name(const Node& node) const noexcept {
+    return Bytes(names_).subspan(node.name, node.name_octets);
+  }
+  std::size_t rrsets() const noexcept { return rrsets_.size(); }
+  Rrset rrset_at(std::size_t id) const noexcept {
+    Rrset set = arena_.get(rrsets_[id]);
+    set.id = static_cast<std::uint32_t>(id);
+    return set;
+  }
 
   Bytes origin() const noexcept { return origin_; }
   std::size_t origin_labels() const noexcept { return origin_labels_; }
@@ -79,6 +98,7 @@ class Zone {
   std::uint32_t serial_ = 0;
   std::uint32_t negative_ttl_ = 0;
   RrsetArena::Handle negative_soa_;
+  std::size_t soa_ = 0;      // the apex' own
   std::vector<Slot> slots_;  // a power of two, at most 3/4 full, linear probing
   std::vector<Node> nodes_;
   std::vector<std::uint8_t> names_;

@@ -272,6 +272,7 @@ void ZoneBuilder::compile_rrset(std::size_t first, std::size_t end) {
   }
   const auto handle = zone_.arena_.add(head.type, ttl, data, zone_.origin_);
   if (handle) {
+    if (head.type == type::soa) zone_.soa_ = zone_.rrsets_.size();
     zone_.rrsets_.push_back(*handle);
   } else {
     records_.error(head.line, "RRset does not fit a message of 65535 octets");

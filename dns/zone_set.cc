@@ -120,6 +120,7 @@ ZoneSet::Loaded ZoneSet::build(std::span<const std::string> names,
 }
 
 void ZoneSet::compile_services(const routing::Topology& topology) {
+  sites_ = topology.sites.size();
   for (std::size_t i = 0; i < topology.sites.size(); ++i) {
     const auto bit = routing::site_bit(routing::SiteId(static_cast<std::uint16_t>(i)));
     for (const Address& address : topology.sites[i].addresses) {

@@ -54,6 +54,7 @@ class ZoneSet {
   Rrset addresses(routing::ServiceId service, Family family, routing::SiteId site) const noexcept;
 
   const std::vector<Zone>& zones() const noexcept { return zones_; }
+  std::size_t sites() const noexcept { return sites_; }  // of the topology
   std::size_t memory_bytes() const noexcept;
 
  private:
@@ -74,6 +75,7 @@ class ZoneSet {
   std::vector<std::pair<std::uint32_t, std::uint32_t>> by_hash_;  // sorted: apex hash, zone
   std::vector<ServiceSets> services_;
   std::vector<RrsetArena::Handle> sets_;
+  std::size_t sites_ = 0;
   routing::SiteMask with_v4_ = 0;
   routing::SiteMask with_v6_ = 0;
   RrsetArena arena_;

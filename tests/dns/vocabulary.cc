@@ -201,7 +201,8 @@ std::uint16_t type_number(const std::string& type) {
 }
 
 std::vector<std::uint8_t> wire(const Question& question) {
-  const bool has_edns = question.payload || question.subnet || !question.options.empty();
+  const bool has_edns =
+      question.payload || question.subnet || !question.options.empty() || question.wants_dnssec;
   std::vector<std::uint8_t> out;
   put16(out, 0x1234);
   put16(out, question.flags);
@@ -218,7 +219,7 @@ std::vector<std::uint8_t> wire(const Question& question) {
   put16(out, 41);
   put16(out, question.payload.value_or(1232));
   put16(out, 0);
-  put16(out, 0);
+  put16(out, question.wants_dnssec ? 0x8000 : 0);
   put16(out, static_cast<unsigned>(options.size()));
   out.insert(out.end(), options.begin(), options.end());
   return out;

@@ -59,6 +59,7 @@ struct Question {
   Transport transport = Transport::udp;
   Address sender = Address::v4(198, 51, 100, 53);
   std::uint32_t now = 0;
+  bool wants_dnssec = false;  // with EDNS and DO
 };
 std::vector<std::uint8_t> wire(const Question& question);
 std::uint16_t type_number(const std::string& type);

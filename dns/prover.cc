@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dns/prover.h"
+
+#include <algorithm>
+#include <span>
+
+namespace isochrone::dns {
+
+const Zone::Node& Prover::encloser(const Zone::Match& match) const noexcept {
+  return *zone_.find_node(name_, match.skip);
+}
+
+// NSEC: the interval around the name itself. NSEC3: around the next closer name, the ancestor just
+// below the closest encloser, which is as missing as the name.
+bool Prover::cover_name(std::size_t encloser_skip) noexcept {
+  const bool is_nsec3 = signatures_.denial() == Denial::nsec3;
+  return add(signatures_.covering(is_nsec3 ? name_.suffix(encloser_skip - 1) : name_.wire()));
+}
+
+bool Prover::no_name(const Zone::Match& match) noexcept {
+  const Zone::Node& closest = encloser(match);
+  if (signatures_.denial() == Denial::nsec3 && !add(signatures_.at(zone_, closest))) return false;
+  return cover_name(match.skip) && add(signatures_.covering_wildcard(zone_, closest));
+}
+
+bool Prover::no_data(const Zone::Match& match, std::optional<Family> without,
+                     std::optional<std::uint32_t> ttl) noexcept {
+  const auto proof = without ? signatures_.at_without(zone_, *match.node, *without)
+                             : signatures_.at(zone_, *match.node);
+  if (!add(proof, ttl)) return false;
+  if (!match.is_wildcard) return true;
+  if (signatures_.denial() == Denial::nsec3 && !add(signatures_.at(zone_, encloser(match)))) {
+    return false;
+  }
+  return cover_name(match.skip);
+}
+
+bool Prover::expansion(std::size_t encloser_skip) noexcept { return cover_name(encloser_skip); }
+
+bool Prover::no_ds(const Zone::Node& cut) noexcept { return add(signatures_.at(zone_, cut)); }
+
+bool Expansions::prove(Response& response, Prover::Added& added) noexcept {
+  for (const Expansion& one : std::span(noted_).first(count_)) {
+    Name name;
+    response.read_name(one.owner, name);
+    const std::size_t apex =
+        response.place_of_suffix(one.owner, name.labels() - one.zone->origin_labels());
+    Prover prover(response, *one.zone, *one.signatures, name, one.owner, apex, added);
+    if (!prover.expansion(one.encloser_skip)) return false;
+  }
+  count_ = 0;
+  return true;
+}
+
+bool Prover::add(const Signatures::Proof& proof, std::optional<std::uint32_t> ttl) noexcept {
+  const auto met = std::span(added_.records).first(added_.count);
+  const std::uint8_t* record = proof.record.set.wire.data();
+  if (std::find(met.begin(), met.end(), record) != met.end()) return true;
+  added_.records[added_.count++] = record;
+  const auto& [set, rrsig] = proof.record;
+  const Bytes labels = name_.wire().first(name_.wire().size() - zone_.origin().size());
+  std::size_t place = response_.position();
+  if (std::equal(labels.begin(), labels.end(), proof.owner.begin(), proof.owner.end())) {
+    place = owner_;
+    if (!response_.add(Response::authority, set, place, apex_, ttl)) return false;
+  } else if (proof.owner.empty()) {
+    place = apex_;
+    if (!response_.add(Response::authority, set, place, apex_, ttl)) return false;
+  } else if (!response_.add_below(Response::authority, proof.owner, set, apex_, ttl)) {
+    return false;
+  }
+  return response_.add(Response::authority, rrsig, place, apex_, ttl);
+}
+
+}  // namespace isochrone::dns

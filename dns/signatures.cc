@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dns/signatures.h"
+
+#include <algorithm>
+
+#include "dns/canonical.h"
+#include "dns/ldns.h"
+
+namespace isochrone::dns {
+
+NameHash hash_name(Bytes name) noexcept {
+  NameHash hash;
+  ldns_sha1(name.data(), static_cast<unsigned>(name.size()), hash.data());
+  return hash;
+}
+
+const Signatures::RoutedName* Signatures::routed_name(routing::ServiceId service) const noexcept {
+  const auto at =
+      std::lower_bound(routed_names_.begin(), routed_names_.end(), service,
+                       [](const RoutedName& a, routing::ServiceId b) { return a.service < b; });
+  return at != routed_names_.end() && at->service == service ? &*at : nullptr;
+}
+
+Rrset Signatures::routed_rrsig(routing::ServiceId service, Family family,
+                               routing::SiteId site) const noexcept {
+  const RoutedName* name = routed_name(service);
+  if (name == nullptr) return {};
+  return get(routed_[name->first + 2 * site.index() + (family == Family::v4 ? 0 : 1)]);
+}
+
+std::optional<Signatures::Pair> Signatures::apex_set(std::uint16_t type) const noexcept {
+  for (const ApexSet& one : apex_) {
+    if (one.type == type) return get(one.pair);
+  }
+  return std::nullopt;
+}
+
+Signatures::Proof Signatures::proof(std::uint32_t entry) const noexcept {
+  return {chain_.owner(entry), get(chain_.record(entry)), entry};
+}
+
+Signatures::Proof Signatures::at(const Zone& zone, const Zone::Node& node) const noexcept {
+  return proof(entry_of_node_[zone.id(node)]);
+}
+
+std::optional<Signatures::Pair> Signatures::nsec_at(const Zone& zone,
+                                                    const Zone::Node& node) const noexcept {
+  if (denial_ == Denial::nsec3) return std::nullopt;
+  const std::uint32_t entry = entry_of_node_[zone.id(node)];
+  if (!chain_.has_key(entry, CanonicalKey(zone.name(node)).bytes())) return std::nullopt;
+  return proof(entry).record;
+}
+
+Signatures::Proof Signatures::at_without(const Zone& zone, const Zone::Node& node,
+                                         Family family) const noexcept {
+  Proof whole = at(zone, node);
+  const auto service = zone.service(node);
+  const RoutedName* name = service ? routed_name(*service) : nullptr;
+  if (name == nullptr) return whole;
+  const SignedSet& pair = name->without_family[family == Family::v4 ? 0 : 1];
+  if (pair.set.records != 0) whole.record = get(pair);
+  return whole;
+}
+
+Signatures::Proof Signatures::covering(Bytes name) const noexcept {
+  if (denial_ == Denial::nsec3) return proof(chain_.covering(hash_name(name)));
+  return proof(chain_.covering(CanonicalKey(name).bytes()));
+}
+
+Signatures::Proof Signatures::covering_wildcard(const Zone& zone,
+                                                const Zone::Node& encloser) const noexcept {
+  if (denial_ == Denial::nsec3) return proof(star_of_node_[zone.id(encloser)]);
+  const Bytes parent = zone.name(encloser);
+  std::array<std::uint8_t, kMaxNameOctets + 2> name{1, '*'};
+  std::copy(parent.begin(), parent.end(), name.begin() + 2);
+  return covering(Bytes(name).first(parent.size() + 2));
+}
+
+std::size_t Signatures::memory_bytes() const noexcept {
+  return arena_.memory_bytes() + chain_.memory_bytes() +
+         (rrsigs_.capacity() + routed_.capacity()) * sizeof(RrsetArena::Handle) +
+         (entry_of_node_.capacity() + star_of_node_.capacity()) * sizeof(std::uint32_t) +
+         routed_names_.capacity() * sizeof(RoutedName) + memory_.capacity() * sizeof(Remembered);
+}
+
+}  // namespace isochrone::dns

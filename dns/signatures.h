@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Signatures: what signing adds to a zone: RRSIGs, the apex' key sets, and proofs of what is missing.
+//
+// Threads:   immutable once built (zone_signer.h); any number of readers, no locks.
+// Ownership: keeps nothing of the zone, but its ids are those of the zone it was made from.
+// Cost:      everything is wire bytes already: a look-up by id, a binary search for what is missing.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/ip.h"
+#include "base/time.h"
+#include "dns/denial_chain.h"
+#include "dns/signing_policy.h"
+#include "dns/zone.h"
+#include "routing/topology.h"
+
+namespace isochrone::dns {
+
+class Signatures {
+ public:
+  // An RRset and its RRSIGs; `rrsig` has no records where nothing is signed.
+  struct Pair {
+    Rrset set;
+    Rrset rrsig;
+  };
+  // A denial: its owner's labels up to the apex, and the record.
+  struct Proof {
+    Bytes owner;
+    Pair record;
+    std::uint32_t entry = DenialChain::kNone;  // equal entries are the same record
+  };
+
+  Denial denial() const noexcept { return denial_; }
+
+  Rrset rrsig(const Rrset& set) const noexcept { return get(rrsigs_[set.id]); }
+  // Of a service's addresses at a site (zone_set.h).
+  Rrset routed_rrsig(routing::ServiceId service, Family family,
+                     routing::SiteId site) const noexcept;
+  // DNSKEY, CDS, CDNSKEY, NSEC3PARAM at the apex.
+  std::optional<Pair> apex_set(std::uint16_t type) const noexcept;
+
+  // The NSEC that a question for it gets; none where NSEC3 denies or at an empty non-terminal.
+  std::optional<Pair> nsec_at(const Zone& zone, const Zone::Node& node) const noexcept;
+
+  // The denial at a name that exists, or the one whose interval holds it when it is an empty
+  // non-terminal of an NSEC zone.
+  Proof at(const Zone& zone, const Zone::Node& node) const noexcept;
+  // The same for a service's name while no site that is up has addresses of the family.
+  Proof at_without(const Zone& zone, const Zone::Node& node, Family family) const noexcept;
+  // The denial whose interval holds a missing name (folded wire form).
+  Proof covering(Bytes name) const noexcept;
+  // The one that holds "*" below `encloser`, which has no such child.
+  Proof covering_wildcard(const Zone& zone, const Zone::Node& encloser) const noexcept;
+
+  Instant earliest_expiration() const noexcept { return earliest_expiration_; }
+  std::size_t signatures_made() const noexcept { return made_; }
+  std::size_t signatures_kept() const noexcept { return kept_; }
+  std::size_t memory_bytes() const noexcept;
+
+ private:
+  friend class ZoneSigner;
+  friend class RrsetSigner;
+  static constexpr std::uint32_t kNone = DenialChain::kNone;
+  struct ApexSet {
+    std::uint16_t type = 0;
+    SignedSet pair;
+  };
+  struct RoutedName {
+    routing::ServiceId service;
+    std::uint32_t first = 0;  // in routed_: v4 and v6 of site 0, then of site 1, ...
+    std::array<SignedSet, 2> without_family;  // of its denial
+  };
+  // Which signature belongs to which content, so that it can be kept when zones are signed again.
+  struct Remembered {
+    std::array<std::uint8_t, 16> digest;
+    RrsetArena::Handle rrsig;
+  };
+
+  Rrset get(const RrsetArena::Handle& handle) const noexcept { return arena_.get(handle); }
+  Pair get(const SignedSet& pair) const noexcept { return {get(pair.set), get(pair.rrsig)}; }
+  const RoutedName* routed_name(routing::ServiceId service) const noexcept;
+  Proof proof(std::uint32_t entry) const noexcept;
+
+  Denial denial_ = Denial::nsec;
+  RrsetArena arena_;
+  std::vector<RrsetArena::Handle> rrsigs_;  // by the zone's RRset
+  std::vector<ApexSet> apex_;
+  std::vector<RoutedName> routed_names_;  // sorted by service
+  std::vector<RrsetArena::Handle> routed_;
+  DenialChain chain_;
+  std::vector<std::uint32_t> entry_of_node_;
+  std::vector<std::uint32_t> star_of_node_;  // NSEC3: what holds the missing wildcard below it
+  std::vector<Remembered> memory_;           // sorted by digest
+  Instant earliest_expiration_{};
+  std::size_t made_ = 0;
+  std::size_t kept_ = 0;
+};
+
+// The hash of a name for NSEC3: SHA-1 once, without salt (RFC 9276 section 3.1).
+using NameHash = std::array<std::uint8_t, 20>;
+NameHash hash_name(Bytes name) noexcept;
+
+}  // namespace isochrone::dns

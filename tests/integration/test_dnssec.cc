@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Signed answers of the real program, judged by unbound, delv and ldns-verify-zone.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <set>
+#include <sstream>
+
+#include "base/listening.h"
+#include "tests/integration/world.h"
+#include "tests/support/program.h"
+
+namespace isochrone::test {
+namespace {
+
+constexpr auto kZone =
+    "     IN MX 10 mail\n"
+    "mail IN A 192.0.2.25\n"
+    "     IN TXT \"one\" \"two\"\n"
+    "_sip._tcp IN SRV 1 2 5060 Mail\n"
+    "a.b.deep IN A 192.0.2.7\n"
+    "*.wild IN A 192.0.2.8\n"
+    "exists.wild IN TXT \"here\"\n"
+    "alias IN CNAME www\n"
+    "dead IN CNAME nothing\n"
+    "*.follow IN CNAME www\n"
+    "child IN NS ns1.child\n"
+    "child IN DS 1 13 2 0000000000000000000000000000000000000000000000000000000000000000\n"
+    "ns1.child IN A 192.0.2.61\n"
+    "plain IN NS ns.plain\n"
+    "ns.plain IN A 192.0.2.63\n";
+
+struct Question {
+  const char* name;
+  const char* type;
+};
+// Of every kind of answer one.
+constexpr Question kQuestions[] = {
+    {"", "SOA"},        {"", "DNSKEY"},     {"", "NS"},          {"", "CDS"},
+    {"", "CDNSKEY"},    {"www.", "A"},      {"www.", "AAAA"},    {"www.", "MX"},
+    {"mail.", "TXT"},   {"mail.", "A"},     {"_tcp.", "A"},      {"_sip._tcp.", "SRV"},
+    {"b.deep.", "A"},   {"nx.", "A"},       {"a.b.c.d.", "A"},   {"x.wild.", "A"},
+    {"x.y.wild.", "A"}, {"x.wild.", "TXT"}, {"wild.", "A"},      {"exists.wild.", "A"},
+    {"alias.", "A"},    {"dead.", "A"},     {"x.follow.", "A"},  {"child.", "DS"},
+    {"plain.", "DS"},   {"x.mail.", "A"},   {"x.follow.", "MX"},
+};
+
+std::uint16_t free_port() {
+  const auto socket = listen_tcp({*Address::parse("127.0.0.1"), 0});
+  return socket ? bound_port(*socket) : std::uint16_t{0};
+}
+
+struct Kind {
+  const char* denial;
+  const char* algorithm;
+};
+class Signed : public testing::TestWithParam<Kind> {
+ protected:
+  Signed() {
+    world_.write_zone(kZone);
+    config_ = world_.write(
+        "signed.yaml",
+        fmt::format("node: {{name: ns1, state-dir: state}}\n"
+                    "dns: {{listen: 127.0.0.1@0}}\n"
+                    "zones: [{{name: example.com, file: example.com.zone, dnssec: {{denial: {}, "
+                    "algorithm: {}}}}}]\n",
+                    GetParam().denial, GetParam().algorithm) +
+            World::topology());
+    made_ = isochrone({"key", "generate", "example.com", "--config", config_});
+    EXPECT_EQ(made_.status, 0) << made_.err;
+    ds_ = isochrone({"key", "ds", "example.com", "--config", config_}).out;
+  }
+
+  std::string dig(const Daemon& daemon, const std::string& question) const {
+    return output_of(fmt::format("dig @127.0.0.1 -p {} +noall +nocomments +dnssec +norecurse {}",
+                                 daemon.endpoint("dns").port, question));
+  }
+
+  World world_;
+  std::string config_;
+  Finished made_;
+  std::string ds_;  // as a record
+};
+INSTANTIATE_TEST_SUITE_P(Denial, Signed,
+                         testing::Values(Kind{"nsec", "ecdsap256sha256"}, Kind{"nsec3", "ed25519"}),
+                         [](const auto& kind) { return std::string(kind.param.denial); });
+
+// Every answer is secure to a validating resolver that knows nothing but the DS.
+TEST_P(Signed, IsSecureToUnbound) {
+  Daemon daemon(config_);
+  ASSERT_TRUE(daemon.is_ready()) << daemon.log();
+  const std::uint16_t port = free_port();
+  const std::string file = world_.write(
+      "unbound.conf",
+      fmt::format("server:\n  directory: \"{0}\"\n  chroot: \"\"\n  username: \"\"\n"
+                  "  pidfile: \"\"\n  use-syslog: no\n  logfile: \"\"\n  val-log-level: 2\n"
+                  "  interface: 127.0.0.1\n  port: {1}\n  do-ip6: no\n  num-threads: 1\n"
+                  "  do-not-query-localhost: no\n  module-config: \"validator iterator\"\n"
+                  "  trust-anchor: \"{2}\"\n"
+                  "remote-control:\n  control-enable: no\n"
+                  "stub-zone:\n  name: \"example.com\"\n  stub-addr: 127.0.0.1@{3}\n",
+                  world_.path(""), port, ds_.substr(0, ds_.find('\n')),
+                  daemon.endpoint("dns").port));
+  const std::string log = world_.path("unbound.log");
+  const Program unbound({"unbound", "-d", "-c", file}, log);
+  const auto resolve = [&](const Question& question) {
+    return output_of(fmt::format("dig @127.0.0.1 -p {} +dnssec +tries=1 +time=5 {}example.com {}",
+                                 port, question.name, question.type));
+  };
+  ASSERT_TRUE(eventually([&] {
+    return resolve({"", "SOA"}).find("status: NOERROR") != std::string::npos;
+  })) << output_of("cat " + log);
+  for (const Question& question : kQuestions) {
+    const std::string answer = resolve(question);
+    const auto flags = answer.find(";; flags:");
+    ASSERT_NE(flags, std::string::npos) << answer;
+    EXPECT_NE(answer.substr(flags, answer.find(';', flags + 2) - flags).find(" ad"),
+              std::string::npos)
+        << answer << output_of("tail -n 3 " + log);
+  }
+}
+
+TEST_P(Signed, IsFullyValidatedByDelv) {
+  Daemon daemon(config_);
+  ASSERT_TRUE(daemon.is_ready()) << daemon.log();
+  std::istringstream words(ds_);
+  std::string owner, in, ds, tag, algorithm, digest_type, digest;
+  words >> owner >> in >> ds >> tag >> algorithm >> digest_type >> digest;
+  const std::string anchor =
+      world_.write("anchor.conf",
+                   fmt::format("trust-anchors {{ \"example.com.\" static-ds {} {} {} \"{}\"; }};\n",
+                               tag, algorithm, digest_type, digest));
+  for (const Question& question : kQuestions) {
+    const std::string said =
+        output_of(fmt::format("delv @127.0.0.1 -p {} -a {} +root=example.com {}example.com {}",
+                              daemon.endpoint("dns").port, anchor, question.name, question.type));
+    EXPECT_NE(said.find("fully validated"), std::string::npos) << question.name << "\n" << said;
+  }
+}
+
+// The zone as it can be asked for, record by record, is a whole and correctly signed zone.
+TEST_P(Signed, IsAWholeZoneToLdnsVerifyZone) {
+  Daemon daemon(config_);
+  ASSERT_TRUE(daemon.is_ready()) << daemon.log();
+  std::set<std::string> records;
+  const auto gather = [&](const std::string& lines, bool only_denials) {
+    std::istringstream stream(lines);
+    for (std::string line; std::getline(stream, line);) {
+      const bool is_denial = line.find("NSEC") != std::string::npos;
+      if (!line.empty() && (!only_denials || is_denial)) records.insert(line);
+    }
+  };
+  const std::pair<const char*, const char*> names[] = {
+      {"", "SOA NS MX DNSKEY CDS CDNSKEY NSEC3PARAM"},
+      {"ns1.", "A"},
+      {"mail.", "A TXT"},
+      {"_tcp.", ""},
+      {"_sip._tcp.", "SRV"},
+      {"deep.", ""},
+      {"b.deep.", ""},
+      {"a.b.deep.", "A"},
+      {"wild.", ""},
+      {"*.wild.", "A"},
+      {"exists.wild.", "TXT"},
+      {"alias.", "CNAME"},
+      {"dead.", "CNAME"},
+      {"follow.", ""},
+      {"*.follow.", "CNAME"},
+      {"child.", "DS"},
+      {"plain.", ""},
+      {"www.", "A"}};
+  for (const auto& [name, types] : names) {
+    std::istringstream stream(types);
+    for (std::string type; stream >> type;) {
+      gather(dig(daemon, fmt::format("+answer '{}example.com' {}", name, type)), false);
+    }
+    // Neither is anywhere: one gets the denial at the name.
+    for (const char* type : {"NSEC", "TYPE65280"}) {
+      for (const char* section : {"answer", "authority"}) {
+        gather(dig(daemon, fmt::format("+{} '{}example.com' {}", section, name, type)), true);
+      }
+    }
+  }
+  // The denials at cuts come with the names around them.
+  std::string missing = "childx.example.com A\nplainx.example.com A\n";
+  for (int i = 0; i < 200; ++i) missing += fmt::format("n{}.example.com A\n", i);
+  gather(dig(daemon, "+authority -f " + world_.write("missing", missing)), true);
+  records.insert("child.example.com. 300 IN NS ns1.child.example.com.");
+  records.insert("ns1.child.example.com. 300 IN A 192.0.2.61");
+  records.insert("plain.example.com. 300 IN NS ns.plain.example.com.");
+  records.insert("ns.plain.example.com. 300 IN A 192.0.2.63");
+  std::string zone;
+  for (const std::string& record : records) zone += record + "\n";
+  int status = -1;
+  const std::string said =
+      output_of("ldns-verify-zone -V 2 " + world_.write("whole.zone", zone), &status);
+  EXPECT_EQ(status, 0) << said << zone;
+}
+
+}  // namespace
+}  // namespace isochrone::test
