@@ -165,6 +165,8 @@ constexpr std::array kKeys{
         "Sites that serve it; also the order of last resort."},
     Key{"services[].ttl", integer, kOne, kOptional, "seconds", "1..86400", "30",
         "TTL of its answers."},
+    Key{"services[].on-all-down", word, kOne, kOptional, "", "all|last-good|nodata|servfail", "all",
+        "What it answers while no site is up: as if all were, those up last, none, or SERVFAIL."},
     Key{"services[].min-gain", duration, kOne, kOptional, "", "0s..10s", "500us",
         "A change of the best site has to gain more than this."},
     Key{"services[].min-gain-share", number, kOne, kOptional, "", "0..1", "0.03",

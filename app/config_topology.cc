@@ -108,12 +108,20 @@ void check_in_a_zone(const Section& section, const std::string& service,
                                service, fmt::join(names, ", ")));
 }
 
+routing::OnAllDown on_all_down_of(std::string_view word) {
+  if (word == "last-good") return routing::OnAllDown::last_good;
+  if (word == "nodata") return routing::OnAllDown::nodata;
+  if (word == "servfail") return routing::OnAllDown::servfail;
+  return routing::OnAllDown::all;
+}
+
 routing::Service read_service(const Section& section, const std::vector<routing::Site>& sites) {
   // Of a service that was complained about nothing is used, so any value will do.
   routing::Service service;
   service.name = section.one<std::string>("name").value_or("");
   service.sites = read_service_sites(section, sites);
   service.ttl = Seconds(section.one<std::int64_t>("ttl").value_or(1));
+  service.on_all_down = on_all_down_of(section.one<std::string>("on-all-down").value_or("all"));
   service.min_gain =
       std::chrono::duration_cast<Micros>(section.one<Nanos>("min-gain").value_or(Nanos(0)));
   service.min_gain_share = section.one<double>("min-gain-share").value_or(0);

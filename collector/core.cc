@@ -101,6 +101,7 @@ void Core::reconfigure(const Options& options, const routing::Topology& topology
   state_ = std::move(moved);
   health_ = std::move(health);
   topology_ = topology;
+  last_good_.clear();  // services have other numbers now
   options_ = options;
   targets_.set_lifetime(options.target_lifetime);
   ++generation_;
@@ -174,6 +175,9 @@ void Core::apply_health(const event::Health& health, Instant now) {
   if (!site) return;
   const std::string before = health_note(health_.sites()[site->index()]);
   if (health_.apply(*site, health, now)) touch(now);
+  routing::SiteStates states = site_states();
+  routing::remember_good(topology_, states);
+  last_good_ = std::move(states.last_good);
   std::string after = health_note(health_.sites()[site->index()]);
   if (after != before) {
     outbox_.notes.push_back({std::string(kHealthNote) + health.site, std::move(after)});

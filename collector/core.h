@@ -23,6 +23,7 @@
 #include "collector/targets.h"
 #include "collector/window.h"
 #include "event/event.h"
+#include "routing/site_states.h"
 #include "routing/state.h"
 #include "routing/topology.h"
 
@@ -71,6 +72,8 @@ class Core {
   const routing::Topology& topology() const noexcept { return topology_; }
   const routing::PerformanceState& state() const noexcept { return state_; }
   const SiteHealth& health() const noexcept { return health_; }
+  // As DNS nodes see the sites, so that an explanation here equals an answer there.
+  routing::SiteStates site_states() const { return {health_.up(), health_.draining(), last_good_}; }
   const Targets& targets() const noexcept { return targets_; }
   const OpenWindows& windows() const noexcept { return windows_; }
   const Dedup& dedup() const noexcept { return dedup_; }
@@ -98,6 +101,7 @@ class Core {
   OpenWindows windows_;
   routing::PerformanceState state_;
   SiteHealth health_;
+  std::vector<routing::SiteMask> last_good_;
   Targets targets_;
   Counts counts_;
   Outbox outbox_;

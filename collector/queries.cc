@@ -312,7 +312,7 @@ HttpResponse query_route(Engine& engine, const HttpRequest& request) {
     if (!name.empty() && core.topology().services[i].name != name) continue;
     body["decisions"].push_back(to_json(
         engine,
-        routing::explain(core.topology(), table, core.state(), engine.geo(), core.health().up(),
+        routing::explain(core.topology(), table, core.state(), engine.geo(), core.site_states(),
                          ServiceId(static_cast<std::uint16_t>(i)), prefix->address())));
   }
   return reply(std::move(body));

@@ -60,4 +60,14 @@ routing::SiteMask SiteHealth::up() const {
   return mask;
 }
 
+routing::SiteMask SiteHealth::draining() const {
+  routing::SiteMask mask = 0;
+  for (std::size_t i = 0; i < sites_.size(); ++i) {
+    const bool is_draining =
+        !sites_[i].is_silent && sites_[i].by_operator == event::HealthStatus::draining;
+    if (is_draining) mask |= routing::site_bit(routing::SiteId(static_cast<std::uint16_t>(i)));
+  }
+  return mask;
+}
+
 }  // namespace isochrone::collector

@@ -49,6 +49,7 @@ class SiteHealth {
   void take_over(routing::SiteId site, const Site& known) { sites_[site.index()] = known; }
 
   routing::SiteMask up() const;
+  routing::SiteMask draining() const;  // heard, and asked by the operator to be left
   const std::vector<Site>& sites() const noexcept { return sites_; }
 
  private:

@@ -182,13 +182,15 @@ class Answerer {
     reply_.used_client_subnet = client.is_from_subnet;
     const ZoneSet::Routed routed = snapshot_.zones->routed(service, family);
     if (routed.with_addresses == 0) return deny(Rcode::noerror);
-    const routing::SiteMask up = snapshot_.up & routed.sites;
-    // All down counts as all up. While some site is up, a family that only dead sites have is absent,
-    // for no longer than an answer would live: never a dead site, and soon again the living one.
-    const routing::SiteMask usable = (up == 0 ? routed.sites : up) & routed.with_addresses;
+    const routing::Nameable nameable =
+        routing::nameable_sites(snapshot_.sites, service, routed.sites, routed.on_all_down);
+    if (nameable.why == routing::Override::withheld) return withhold(routed, family);
+    // While some site is up, a family that only dead sites have is absent, for no longer than an answer
+    // would live: never a dead site, and soon again the living one.
+    const routing::SiteMask usable = nameable.sites & routed.with_addresses;
     if (usable == 0) return deny(Rcode::noerror, routed.ttl, family);
     reply_.choice = routing::choose(*snapshot_.table, service, client.address, usable);
-    correct_override(up);
+    correct_override(nameable);
     const std::uint8_t scope = client.is_from_subnet ? reply_.choice.scope : std::uint8_t{0};
     response_.set_scope(std::max(response_.scope(), scope));
     answer_addresses(service, family);
@@ -209,13 +211,23 @@ class Answerer {
   }
 
   // choose() was given only the sites that have the family; say what health alone did.
-  void correct_override(routing::SiteMask up) noexcept {
+  void correct_override(const routing::Nameable& nameable) noexcept {
     const auto ranking = snapshot_.table->ranking(reply_.choice.ranking);
-    if (up == 0) {
-      reply_.choice.override = routing::Override::all_down;
-    } else if (!ranking.empty() && (up & routing::site_bit(ranking.front())) != 0) {
+    if (nameable.why != routing::Override::none) {
+      reply_.choice.override = nameable.why;
+    } else if (!ranking.empty() && (nameable.sites & routing::site_bit(ranking.front())) != 0) {
       reply_.choice.override = routing::Override::none;
     }
+  }
+
+  // All sites are down, and the service wants nobody sent to them: for no longer than an answer lives.
+  void withhold(const ZoneSet::Routed& routed, Family family) noexcept {
+    reply_.choice.override = routing::Override::withheld;
+    if (routed.on_all_down == routing::OnAllDown::nodata) {
+      return deny(Rcode::noerror, routed.ttl, family);
+    }
+    response_.set_rcode(Rcode::servfail);
+    response_.set_extended_error(ExtendedError::no_reachable_authority);
   }
 
   // RFC 2308: the apex' SOA tells a denial from a referral. Denials hold for every client, so their

@@ -16,7 +16,7 @@ namespace isochrone::dns {
 struct WorkerCounters {
   std::array<Counter, 2> queries;  // by Transport
   std::array<Counter, kRcodes> replies;
-  std::array<Counter, 3> routed;  // by routing::Override
+  std::array<Counter, 5> routed;  // by routing::Override
   Counter routed_by_subnet;
   Counter truncated;
   Counter ignored;         // responses and runts: never answered

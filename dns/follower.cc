@@ -28,7 +28,7 @@ std::shared_ptr<Snapshot> make_snapshot(const BuildInputs& inputs, const NodeSta
   snapshot->zones = inputs.zones;
   snapshot->signatures = inputs.signatures;
   snapshot->topology = inputs.topology;
-  snapshot->up = state.up_sites(*inputs.topology);
+  snapshot->sites = state.site_states(*inputs.topology);
   snapshot->generation = generation;
   snapshot->options = inputs.options;
   return snapshot;
@@ -46,8 +46,8 @@ std::uint64_t epoch_of(Instant start) {
 
 }  // namespace
 
-std::shared_ptr<const Snapshot> build_snapshot(const BuildInputs& inputs, const NodeState& state,
-                                               std::uint64_t generation) {
+std::shared_ptr<Snapshot> build_snapshot(const BuildInputs& inputs, const NodeState& state,
+                                         std::uint64_t generation) {
   auto snapshot = make_snapshot(inputs, state, generation);
   snapshot->table =
       routing::compile_table(*inputs.topology, state.performance, inputs.geo.get(), generation);
@@ -128,7 +128,7 @@ class StateFollower::Builder {
   void post_decision(const DecisionCount& decision, Instant now) {
     const auto why =
         routing::explain(*current_->topology, *current_->table, state_.performance,
-                         inputs_.geo.get(), current_->up, decision.service, decision.client);
+                         inputs_.geo.get(), current_->sites, decision.service, decision.client);
     poster_->post(
         event::DecisionSample{current_->topology->services[decision.service.index()].name,
                               decision.network,
@@ -200,7 +200,10 @@ class StateFollower::Builder {
     is_position_unsaved_ |= !batch.events.empty();
     is_state_unsaved_ |= has_changed;
     tell_positions();
-    if (!has_changed || state_.up_sites(*inputs_.topology) == current_->up) return;
+    const routing::SiteStates sites = state_.site_states(*inputs_.topology);
+    const bool has_moved =
+        sites.up != current_->sites.up || sites.draining != current_->sites.draining;
+    if (!has_changed || !has_moved) return;
     publish_with_same_table();
   }
 
@@ -225,7 +228,11 @@ class StateFollower::Builder {
     publish(std::move(next));
   }
 
-  void publish(std::shared_ptr<const Snapshot> next) {
+  void publish(std::shared_ptr<Snapshot> next) {
+    if (next->topology == current_->topology) {
+      next->sites.last_good = current_->sites.last_good;
+    }
+    routing::remember_good(*next->topology, next->sites);
     current_ = next;
     published_.publish(std::move(next));
     tell_published();

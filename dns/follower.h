@@ -40,8 +40,8 @@ struct BuildInputs {
 };
 
 // Compiles the table and makes the snapshot that goes with it.
-std::shared_ptr<const Snapshot> build_snapshot(const BuildInputs& inputs, const NodeState& state,
-                                               std::uint64_t generation);
+std::shared_ptr<Snapshot> build_snapshot(const BuildInputs& inputs, const NodeState& state,
+                                         std::uint64_t generation);
 
 class StateFollower {
  public:

@@ -67,15 +67,16 @@ void NodeState::change_topology(const routing::Topology& before, const routing::
   health_position.position = 0;
 }
 
-routing::SiteMask NodeState::up_sites(const routing::Topology& topology) const {
-  routing::SiteMask up = routing::kAllSites;
+routing::SiteStates NodeState::site_states(const routing::Topology& topology) const {
+  routing::SiteStates states;
   for (std::size_t i = 0; i < topology.sites.size(); ++i) {
     const auto said = health.find(topology.sites[i].name);
-    if (said != health.end() && !said->second.is_up()) {
-      up &= ~routing::site_bit(routing::SiteId(static_cast<std::uint16_t>(i)));
-    }
+    if (said == health.end() || said->second.is_up()) continue;
+    const auto bit = routing::site_bit(routing::SiteId(static_cast<std::uint16_t>(i)));
+    states.up &= ~bit;
+    if (said->second.is_draining()) states.draining |= bit;
   }
-  return up;
+  return states;
 }
 
 PrivateMask NodeState::measured_private() const {

@@ -14,6 +14,7 @@
 #include "dns/snapshot.h"
 #include "event/client.h"
 #include "event/event.h"
+#include "routing/site_states.h"
 #include "routing/state.h"
 #include "routing/topology.h"
 
@@ -36,6 +37,10 @@ struct SiteHealth {
   bool is_up() const {
     return collector == event::HealthStatus::up && operators == event::HealthStatus::up;
   }
+  bool is_draining() const {
+    return collector != event::HealthStatus::down && operators != event::HealthStatus::down &&
+           !is_up();
+  }
   friend bool operator==(const SiteHealth&, const SiteHealth&) = default;
 };
 
@@ -57,7 +62,8 @@ struct NodeState {
   // what was left out because its names were unknown.
   void change_topology(const routing::Topology& before, const routing::Topology& after);
 
-  routing::SiteMask up_sites(const routing::Topology& topology) const;
+  // Without last_good, which no event tells.
+  routing::SiteStates site_states(const routing::Topology& topology) const;
   PrivateMask measured_private() const;
 
  private:

@@ -29,7 +29,12 @@ struct OptContents {
 };
 
 // Extended DNS Errors (RFC 8914 section 5.2) that this server has a reason for.
-enum class ExtendedError : std::uint16_t { none = 0, not_authoritative = 20, not_supported = 21 };
+enum class ExtendedError : std::uint16_t {
+  none = 0,
+  not_authoritative = 20,
+  not_supported = 21,
+  no_reachable_authority = 22
+};
 
 class Response {
  public:

@@ -14,6 +14,7 @@
 #include "dns/signed_zones.h"
 #include "dns/zone_set.h"
 #include "routing/compile.h"
+#include "routing/site_states.h"
 #include "routing/topology.h"
 
 namespace isochrone::dns {
@@ -60,7 +61,7 @@ struct Snapshot {
   std::shared_ptr<const SignedZones> signatures;  // of these zones; null: none is signed
   std::shared_ptr<const routing::Topology> topology;
   std::shared_ptr<const routing::RoutingTable> table;
-  routing::SiteMask up = routing::kAllSites;
+  routing::SiteStates sites;
   std::uint64_t generation = 0;  // raised with every publication
   AnswerOptions options;
   // Private blocks of which the performance state knows a prefix: someone measures them, so a client

@@ -64,14 +64,15 @@ void measure_workers(Metrics& metrics, const std::deque<WorkerCounters>& workers
         {{"transport", "udp"}});
   count(kQueries, kQueriesHelp, [](const auto& w) -> auto& { return w.queries[1]; },
         {{"transport", "tcp"}});
-  for (const Rcode rcode : {Rcode::noerror, Rcode::formerr, Rcode::nxdomain, Rcode::notimp,
-                            Rcode::refused, Rcode::yxdomain, Rcode::badvers}) {
+  for (const Rcode rcode : {Rcode::noerror, Rcode::formerr, Rcode::servfail, Rcode::nxdomain,
+                            Rcode::notimp, Rcode::refused, Rcode::yxdomain, Rcode::badvers}) {
     count("isochrone_dns_replies_total", "Replies made, by response code.",
           [rcode](const auto& w) -> auto& { return w.replies[static_cast<std::size_t>(rcode)]; },
           {{"rcode", name_of(rcode)}});
   }
   for (const auto why :
-       {routing::Override::none, routing::Override::site_down, routing::Override::all_down}) {
+       {routing::Override::none, routing::Override::site_down, routing::Override::draining,
+        routing::Override::all_down, routing::Override::withheld}) {
     count("isochrone_dns_routed_total", "Routed replies, by why the first site was passed over.",
           [why](const auto& w) -> auto& { return w.routed[static_cast<std::size_t>(why)]; },
           {{"override", routing::to_string(why)}});

@@ -9,6 +9,7 @@
 #include "dns/master_file.h"
 #include "dns/wire.h"
 #include "dns/zone_builder.h"
+#include "routing/site_states.h"
 
 namespace isochrone::dns {
 namespace {
@@ -130,7 +131,8 @@ void ZoneSet::compile_services(const routing::Topology& topology) {
   for (const routing::Service& service : topology.services) {
     ServiceSets sets;
     sets.ttl = static_cast<std::uint32_t>(service.ttl.count());
-    for (const routing::SiteId site : service.sites) sets.sites |= routing::site_bit(site);
+    sets.sites = routing::sites_of(service);
+    sets.on_all_down = service.on_all_down;
     const auto same = std::find_if(services_.begin(), services_.end(),
                                    [&](const ServiceSets& other) { return other.ttl == sets.ttl; });
     sets.first = same != services_.end() ? same->first : compile_sites(topology, sets.ttl);
@@ -182,7 +184,8 @@ const Zone* ZoneSet::find(const Name& name, std::uint16_t qtype) const noexcept 
 
 ZoneSet::Routed ZoneSet::routed(routing::ServiceId service, Family family) const noexcept {
   const ServiceSets& sets = services_[service.index()];
-  return {sets.ttl, sets.sites, sets.sites & (family == Family::v4 ? with_v4_ : with_v6_)};
+  return {sets.ttl, sets.sites, sets.sites & (family == Family::v4 ? with_v4_ : with_v6_),
+          sets.on_all_down};
 }
 
 Rrset ZoneSet::addresses(routing::ServiceId service, Family family,

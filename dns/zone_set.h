@@ -48,6 +48,7 @@ class ZoneSet {
     std::uint32_t ttl = 0;
     routing::SiteMask sites = 0;           // of the service
     routing::SiteMask with_addresses = 0;  // of these, the ones with addresses of the family
+    routing::OnAllDown on_all_down = routing::OnAllDown::all;
   };
   Routed routed(routing::ServiceId service, Family family) const noexcept;
   // All addresses of the family that the site has; the site must be in with_addresses.
@@ -62,6 +63,7 @@ class ZoneSet {
     std::uint32_t ttl = 0;
     std::uint32_t first = 0;  // in sets_: v4 and v6 of site 0, then of site 1, ...
     routing::SiteMask sites = 0;
+    routing::OnAllDown on_all_down = routing::OnAllDown::all;
   };
   static Loaded build(std::span<const std::string> names,
                       const std::function<ZoneRecords(std::size_t)>& read,

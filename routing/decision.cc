@@ -37,8 +37,12 @@ std::string_view to_string(Override override) {
       return "none";
     case Override::site_down:
       return "site-down";
+    case Override::draining:
+      return "draining";
     case Override::all_down:
       return "all-down";
+    case Override::withheld:
+      return "withheld";
   }
   return "none";
 }

@@ -21,7 +21,8 @@ namespace isochrone::routing {
 // Which layer of the table spoke.
 enum class Reason : std::uint8_t { measured, covering_prefix, geography, default_order };
 // Why the site is not the first of its ranking.
-enum class Override : std::uint8_t { none, site_down, all_down };
+// Why the first site of the ranking was passed over, or named although it is not up.
+enum class Override : std::uint8_t { none, site_down, draining, all_down, withheld };
 
 // What the query path needs: the first site of the ranking that is up, and the scope.
 struct Choice {

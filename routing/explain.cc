@@ -49,7 +49,8 @@ Candidate candidate_of(const Site& site, const Estimate* estimate, const Locatio
 }  // namespace
 
 Decision explain(const Topology& topology, const RoutingTable& table, const PerformanceState& state,
-                 const GeoPrior* geo, SiteMask up, ServiceId service, const Address& client) {
+                 const GeoPrior* geo, const SiteStates& sites, ServiceId service,
+                 const Address& client) {
   const Service& asked = topology.services[service.index()];
   const PrefixState* measured = basis_of(state, asked, client);
   const GeoPrior::Network* network = geo != nullptr ? geo->find(client) : nullptr;
@@ -58,7 +59,9 @@ Decision explain(const Topology& topology, const RoutingTable& table, const Perf
   Decision decision;
   decision.client = client;
   decision.service = service;
-  decision.choice = choose(table, service, client, up);
+  const Nameable nameable = nameable_sites(sites, service, sites_of(asked), asked.on_all_down);
+  decision.choice = choose(table, service, client, nameable.sites);
+  if (nameable.why != Override::none) decision.choice.override = nameable.why;
   decision.ttl = asked.ttl;
   decision.generation = table.generation();
   set_reason(decision, measured, has_locations(topology, asked) ? network : nullptr);
@@ -66,7 +69,7 @@ Decision explain(const Topology& topology, const RoutingTable& table, const Perf
     const Estimate* estimate = measured != nullptr ? measured->find(site) : nullptr;
     decision.candidates.push_back(candidate_of(topology.sites[site.index()], estimate, from));
     decision.candidates.back().site = site;
-    decision.candidates.back().is_up = (up & site_bit(site)) != 0;
+    decision.candidates.back().is_up = (sites.up & site_bit(site)) != 0;
   }
   return decision;
 }

@@ -8,10 +8,12 @@
 #pragma once
 
 #include "routing/decision.h"
+#include "routing/site_states.h"
 
 namespace isochrone::routing {
 
 Decision explain(const Topology& topology, const RoutingTable& table, const PerformanceState& state,
-                 const GeoPrior* geo, SiteMask up, ServiceId service, const Address& client);
+                 const GeoPrior* geo, const SiteStates& sites, ServiceId service,
+                 const Address& client);
 
 }  // namespace isochrone::routing

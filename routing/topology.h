@@ -40,10 +40,19 @@ struct Site {
   std::vector<Address> addresses;  // what answers may name, IPv4 and IPv6
 };
 
+// What a service answers while none of its sites is alive.
+enum class OnAllDown : std::uint8_t {
+  all,        // as if all were up: whoever calls them dead may be wrong
+  last_good,  // the sites that were up last
+  nodata,
+  servfail,
+};
+
 struct Service {
   std::string name;           // the routed host name, lower case, no trailing dot
   std::vector<SiteId> sites;  // also the order of last resort
   Seconds ttl{30};
+  OnAllDown on_all_down = OnAllDown::all;
   // A change of the best site needs a gain larger than both (hysteresis). Half a millisecond and
   // three per cent lie under what a user can notice and over what a quiet path's median wanders.
   double min_gain_share = 0.03;

@@ -35,20 +35,20 @@ event::State state(std::string_view text, std::uint64_t version, std::vector<std
 TEST(NodeState, ASiteIsUpWhenNeitherCollectorNorOperatorTakesItOut) {
   const routing::Topology topology = three_sites();
   NodeState node;
-  EXPECT_EQ(node.up_sites(topology), routing::kAllSites);
+  EXPECT_EQ(node.site_states(topology).up, routing::kAllSites);
   node.apply_health(batch("log", 1, {health("fra", HealthStatus::down, HealthOrigin::prober)}));
-  EXPECT_EQ(node.up_sites(topology), routing::kAllSites)
+  EXPECT_EQ(node.site_states(topology).up, routing::kAllSites)
       << "heartbeats are the collector's to judge";
   node.apply_health(batch("log", 2,
                           {health("fra", HealthStatus::down, HealthOrigin::collector),
                            health("iad", HealthStatus::draining, HealthOrigin::operators)}));
-  EXPECT_EQ(node.up_sites(topology), ~(kFraBit | kIadBit));
+  EXPECT_EQ(node.site_states(topology).up, ~(kFraBit | kIadBit));
   node.apply_health(batch("log", 3, {health("iad", HealthStatus::up, HealthOrigin::collector)}));
-  EXPECT_EQ(node.up_sites(topology), ~(kFraBit | kIadBit)) << "an operator's word stands";
+  EXPECT_EQ(node.site_states(topology).up, ~(kFraBit | kIadBit)) << "an operator's word stands";
   EXPECT_TRUE(node.apply_health(batch("log", 4,
                                       {health("fra", HealthStatus::up, HealthOrigin::collector),
                                        health("iad", HealthStatus::up, HealthOrigin::operators)})));
-  EXPECT_EQ(node.up_sites(topology), routing::kAllSites);
+  EXPECT_EQ(node.site_states(topology).up, routing::kAllSites);
 }
 
 TEST(NodeState, TakesNewerVersionsAndForgetsPrefixes) {
@@ -74,7 +74,7 @@ TEST(NodeState, AnotherLogReplacesPrefixByPrefixAndHealthAtOnce) {
   EXPECT_EQ(node.performance.find(prefix("192.0.2.0/24"))->paths.front().site, kIad);
   EXPECT_EQ(node.performance.size(), 2U);
   EXPECT_TRUE(node.apply_health(batch("new", 0, {})));
-  EXPECT_EQ(node.up_sites(topology), routing::kAllSites);
+  EXPECT_EQ(node.site_states(topology).up, routing::kAllSites);
 }
 
 TEST(NodeState, FollowsNamesIntoAnotherTopology) {

@@ -139,7 +139,7 @@ TEST(Routed, FollowsTheResolverWithoutClientSubnet) {
 
 TEST(Routed, NeverNamesASiteThatIsDown) {
   Snapshot snapshot = world();
-  snapshot.up = ~kFraBit;
+  snapshot.sites.up = ~kFraBit;
   const Heard heard = ask(snapshot, {.name = kWww, .subnet = prefix("10.9.9.0/24")});
   EXPECT_NE(heard.answer, std::vector{kFraLine});
   EXPECT_EQ(heard.reply.choice.override, routing::Override::site_down);
@@ -147,12 +147,12 @@ TEST(Routed, NeverNamesASiteThatIsDown) {
 
 TEST(Routed, TakesAllSitesWhenAllAreDown) {
   Snapshot snapshot = world();
-  snapshot.up = 0;
+  snapshot.sites.up = 0;
   const Heard heard = ask(snapshot, {.name = kWww, .subnet = prefix("10.9.9.0/24")});
   EXPECT_THAT(heard.answer, ElementsAre(kFraLine));
   EXPECT_EQ(heard.reply.choice.override, routing::Override::all_down);
   // The service's own sites count, not all there are.
-  snapshot.up = ~kIadBit;
+  snapshot.sites.up = ~kIadBit;
   EXPECT_THAT(ask(snapshot, {.name = "v4.example.com"}).answer,
               ElementsAre("v4.example.com. 20 A 192.0.2.2"));
 }
@@ -174,7 +174,7 @@ TEST(Routed, DeniesAFamilyThatNoSiteHas) {
 
 TEST(Routed, DeniesAFamilyThatOnlyDeadSitesHaveForNoLongerThanAnAnswerLives) {
   Snapshot snapshot = world();
-  snapshot.up = kIadBit;
+  snapshot.sites.up = kIadBit;
   const Heard heard = ask(snapshot, {.name = kWww, .type = "AAAA"});
   EXPECT_THAT(heard.answer, IsEmpty());
   EXPECT_THAT(heard.authority, ElementsAre("example.com. 30 SOA ns1.example.com."));

@@ -35,7 +35,7 @@ struct World {
   std::shared_ptr<const RoutingTable> table = compile_table(topology, state, &geo, 3);
 
   Decision explained(const char* client, SiteMask up = kAllSites) const {
-    return explain(topology, *table, state, &geo, up, kWww, address(client));
+    return explain(topology, *table, state, &geo, SiteStates{up, 0, {}}, kWww, address(client));
   }
 };
 
@@ -140,7 +140,8 @@ class RandomWorld {
   }
 
   void check(ServiceId service, const Address& client, SiteMask up) {
-    const Decision decision = explain(topology_, *table_, state_, &geo_, up, service, client);
+    const Decision decision =
+        explain(topology_, *table_, state_, &geo_, SiteStates{up, 0, {}}, service, client);
     const Choice choice = choose(*table_, service, client, up);
     ASSERT_EQ(decision.choice.site, choice.site);
     ASSERT_EQ(decision.choice.scope, choice.scope);
