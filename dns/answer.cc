@@ -2,308 +2,14 @@
 #include "dns/answer.h"
 
 #include <algorithm>
-#include <array>
-#include <span>
 
+#include "dns/answer_question.h"
 #include "dns/chaos.h"
-#include "dns/prover.h"
 #include "dns/query.h"
 #include "dns/response.h"
 
 namespace isochrone::dns {
 namespace {
-
-// For whom a routed name is answered.
-struct Client {
-  Address address;
-  Prefix network;
-  bool is_from_subnet = false;
-};
-
-Client client_of(const Snapshot& snapshot, const Query& query, const Address& sender) noexcept {
-  const Client resolver{sender, client_network(sender), false};
-  if (!query.edns || !query.edns->client_subnet) return resolver;
-  const ClientSubnet& subnet = *query.edns->client_subnet;
-  if (subnet.source == 0)
-    return resolver;  // RFC 7871 section 7.1.2: the client wants no part of it
-  const int longest = client_network(subnet.address).length();
-  const Prefix network(subnet.address, std::min<int>(subnet.source, longest));
-  const PrivateMask block = private_bit(subnet.address);
-  // Demand still names the private network: that is how it can come to be measured.
-  if (block != 0 && (block & snapshot.measured_private) == 0) return {sender, network, false};
-  return {subnet.address, network, true};
-}
-
-void refuse(Response& response, ExtendedError why) noexcept {
-  response.set_rcode(Rcode::refused);
-  response.set_extended_error(why);
-}
-
-// One answer in the making. A name is looked up, and when it is an alias, its target is the next name.
-class Answerer {
- public:
-  Answerer(const Snapshot& snapshot, const Query& query, const Address& sender, Response& response,
-           Reply& reply) noexcept
-      : snapshot_(snapshot), query_(query), sender_(sender), response_(response), reply_(reply) {}
-
-  void run() noexcept {
-    follow();
-    prove_expansions();
-  }
-
- private:
-  void follow() noexcept {
-    for (std::size_t aliases = 0; aliases <= kMaxAliases; ++aliases) {
-      zone_ = snapshot_.zones->find(*name_, query_.type);
-      if (zone_ == nullptr) {
-        // The first name is not ours; a later one is another server's to answer.
-        if (aliases == 0) refuse(response_, ExtendedError::not_authoritative);
-        return;
-      }
-      signatures_ = snapshot_.signatures ? snapshot_.signatures->of(zone_) : nullptr;
-      match_ = zone_->find(*name_, query_.type);
-      if (match_.kind == Zone::Kind::referral) return refer(match_);
-      if (aliases == 0) response_.set_authoritative();
-      if (match_.kind == Zone::Kind::nxdomain) return deny(Rcode::nxdomain);
-      if (!follow_alias(*match_.node, aliases)) return;
-    }
-  }
-
-  std::size_t apex() const noexcept {
-    return response_.place_of_suffix(owner_, name_->labels() - zone_->origin_labels());
-  }
-
-  bool wants_proof() const noexcept {
-    return signatures_ != nullptr && query_.edns && query_.edns->dnssec_ok;
-  }
-
-  // Adds data that the answer cannot do without (RFC 2181 section 9), signatures included (RFC 4035
-  // section 3.1.1).
-  bool require(Response::Section section, const Rrset& set, std::size_t owner,
-               std::optional<std::uint32_t> ttl = std::nullopt) noexcept {
-    if (response_.add(section, set, owner, apex(), ttl)) return true;
-    response_.set_truncated();
-    return false;
-  }
-
-  bool require_signed(Response::Section section, const Rrset& set, const Rrset& rrsig,
-                      std::size_t owner, std::optional<std::uint32_t> ttl = std::nullopt) noexcept {
-    return require(section, set, owner, ttl) &&
-           (!wants_proof() || require(section, rrsig, owner, ttl));
-  }
-
-  Rrset rrsig(const Rrset& set) const noexcept {
-    return signatures_ == nullptr ? Rrset{} : signatures_->rrsig(set);
-  }
-
-  Prover prover() noexcept {
-    return {response_, *zone_, *signatures_, *name_, owner_, apex(), added_};
-  }
-
-  // A wildcard's answer needs the proof that the name itself is not there.
-  void note_expansion() noexcept {
-    if (match_.is_wildcard && wants_proof()) {
-      expansions_.note(*zone_, *signatures_, match_.skip, owner_);
-    }
-  }
-
-  void prove_expansions() noexcept {
-    if (response_.is_truncated() || expansions_.prove(response_, added_)) return;
-    response_.set_truncated();
-  }
-
-  // True when the node is an alias whose target is to be answered next.
-  bool follow_alias(const Zone::Node& node, std::size_t aliases) noexcept {
-    const auto alias = zone_->rrset(node, type::cname);
-    // Signature and denial stand beside the alias (RFC 4034 section 4.1): they are its own.
-    const bool is_about_alias =
-        signatures_ != nullptr && (query_.type == type::rrsig || query_.type == type::nsec);
-    if (!alias || query_.type == type::cname || query_.type == type::any || is_about_alias) {
-      answer_node(node);
-      return false;
-    }
-    // An alias met before leads where it led: the chain is a loop.
-    const auto met = std::span(seen_).first(aliases);
-    if (aliases == kMaxAliases || std::find(met.begin(), met.end(), &node) != met.end())
-      return false;
-    seen_[aliases] = &node;
-    const std::size_t target = response_.position() + kRecordHead;
-    if (!require_signed(Response::answer, *alias, rrsig(*alias), owner_)) return false;
-    note_expansion();
-    if (!read_target(alias->wire, kRecordHead, zone_->origin(), target_)) return false;
-    name_ = &target_;
-    owner_ = target;
-    return true;
-  }
-
-  void answer_node(const Zone::Node& node) noexcept {
-    if (const auto service = zone_->service(node)) {
-      if (query_.type == type::a) return route(*service, Family::v4);
-      if (query_.type == type::aaaa) return route(*service, Family::v6);
-      const bool wants_signature = query_.type == type::rrsig && signatures_ != nullptr;
-      if (query_.type == type::any || wants_signature) {
-        const bool has_v4 = snapshot_.zones->routed(*service, Family::v4).with_addresses != 0;
-        return route(*service, has_v4 ? Family::v4 : Family::v6);
-      }
-    }
-    if (query_.type == type::rrsig && signatures_ != nullptr) return answer_signature(node);
-    if (signatures_ != nullptr && answer_made_here(node)) return;
-    const auto set =
-        query_.type == type::any ? zone_->smallest_rrset(node) : zone_->rrset(node, query_.type);
-    if (!set) return deny(Rcode::noerror);
-    require_signed(Response::answer, *set, rrsig(*set), owner_);
-    note_expansion();
-  }
-
-  // What signing alone puts into the zone.
-  bool answer_made_here(const Zone::Node& node) noexcept {
-    std::optional<Signatures::Pair> made;
-    if (&node == &zone_->nodes().front()) made = signatures_->apex_set(query_.type);
-    if (query_.type == type::nsec) made = signatures_->nsec_at(*zone_, node);
-    if (!made) return false;
-    require_signed(Response::answer, made->set, made->rrsig, owner_);
-    note_expansion();
-    return true;
-  }
-
-  // As few of a name's signatures as of its sets (RFC 8482 section 7).
-  void answer_signature(const Zone::Node& node) noexcept {
-    const auto set = zone_->smallest_rrset(node);
-    if (!set) return deny(Rcode::noerror);
-    require(Response::answer, rrsig(*set), owner_);
-    note_expansion();
-  }
-
-  void route(routing::ServiceId service, Family family) noexcept {
-    const Client client = client_of(snapshot_, query_, sender_);
-    reply_.service = service;
-    reply_.client = client.address;
-    reply_.client_network = client.network;
-    reply_.used_client_subnet = client.is_from_subnet;
-    const ZoneSet::Routed routed = snapshot_.zones->routed(service, family);
-    if (routed.with_addresses == 0) return deny(Rcode::noerror);
-    const routing::Nameable nameable =
-        routing::nameable_sites(snapshot_.sites, service, routed.sites, routed.on_all_down);
-    if (nameable.why == routing::Override::withheld) return withhold(routed, family);
-    // While some site is up, a family that only dead sites have is absent, for no longer than an answer
-    // would live: never a dead site, and soon again the living one.
-    const routing::SiteMask usable = nameable.sites & routed.with_addresses;
-    if (usable == 0) return deny(Rcode::noerror, routed.ttl, family);
-    reply_.choice = routing::choose(*snapshot_.table, service, client.address, usable);
-    correct_override(nameable);
-    const std::uint8_t scope = client.is_from_subnet ? reply_.choice.scope : std::uint8_t{0};
-    response_.set_scope(std::max(response_.scope(), scope));
-    answer_addresses(service, family);
-  }
-
-  void answer_addresses(routing::ServiceId service, Family family) noexcept {
-    const routing::SiteId site = reply_.choice.site;
-    const Rrset addresses = snapshot_.zones->addresses(service, family, site);
-    const Rrset signature =
-        signatures_ == nullptr ? Rrset{} : signatures_->routed_rrsig(service, family, site);
-    // The signature is that of these very addresses (RFC 7871 section 9).
-    if (query_.type == type::rrsig) {
-      require(Response::answer, signature, owner_);
-    } else {
-      require_signed(Response::answer, addresses, signature, owner_);
-    }
-    note_expansion();
-  }
-
-  // choose() was given only the sites that have the family; say what health alone did.
-  void correct_override(const routing::Nameable& nameable) noexcept {
-    const auto ranking = snapshot_.table->ranking(reply_.choice.ranking);
-    if (nameable.why != routing::Override::none) {
-      reply_.choice.override = nameable.why;
-    } else if (!ranking.empty() && (nameable.sites & routing::site_bit(ranking.front())) != 0) {
-      reply_.choice.override = routing::Override::none;
-    }
-  }
-
-  // All sites are down, and the service wants nobody sent to them: for no longer than an answer lives.
-  void withhold(const ZoneSet::Routed& routed, Family family) noexcept {
-    reply_.choice.override = routing::Override::withheld;
-    if (routed.on_all_down == routing::OnAllDown::nodata) {
-      return deny(Rcode::noerror, routed.ttl, family);
-    }
-    response_.set_rcode(Rcode::servfail);
-    response_.set_extended_error(ExtendedError::no_reachable_authority);
-  }
-
-  // RFC 2308: the apex' SOA tells a denial from a referral. Denials hold for every client, so their
-  // scope is 0 (RFC 7871 section 7.4).
-  void deny(Rcode rcode, std::optional<std::uint32_t> longest_ttl = std::nullopt,
-            std::optional<Family> without = std::nullopt) noexcept {
-    response_.set_rcode(rcode);
-    const std::uint32_t ttl =
-        std::min(longest_ttl.value_or(zone_->negative_ttl()), zone_->negative_ttl());
-    const Rrset signature = signatures_ == nullptr ? Rrset{} : signatures_->rrsig(zone_->soa());
-    if (!require_signed(Response::authority, zone_->negative_soa(), signature, apex(), ttl)) return;
-    if (!wants_proof()) return;
-    const bool fits = rcode == Rcode::nxdomain ? prover().no_name(match_)
-                                               : prover().no_data(match_, without, ttl);
-    if (!fits) response_.set_truncated();
-  }
-
-  void refer(const Zone::Match& cut) noexcept {
-    const auto servers = zone_->rrset(*cut.node, type::ns);
-    if (!servers) return;
-    const std::size_t owner = response_.place_of_suffix(owner_, cut.skip);
-    const std::size_t start = response_.position();
-    if (!require(Response::authority, *servers, owner)) return;
-    if (wants_proof() && !prove_security(*cut.node, owner)) return;
-    prove_expansions();  // before the additional section begins
-    const Bytes cut_name = name_->suffix(cut.skip);
-    // In-domain glue first: without it the child cannot be reached, so it fits or the reply is
-    // truncated (RFC 9471 section 3.1). Glue under a sibling is a courtesy.
-    add_glue(*servers, start, cut_name, true);
-    if (!response_.is_truncated()) add_glue(*servers, start, cut_name, false);
-  }
-
-  // DS, or that there is none (RFC 4035 section 3.1.4).
-  bool prove_security(const Zone::Node& cut, std::size_t owner) noexcept {
-    if (const auto ds = zone_->rrset(cut, type::ds)) {
-      return require_signed(Response::authority, *ds, rrsig(*ds), owner);
-    }
-    if (prover().no_ds(cut)) return true;
-    response_.set_truncated();
-    return false;
-  }
-
-  void add_glue(const Rrset& servers, std::size_t start, Bytes cut_name, bool in_domain) noexcept {
-    Name target;
-    const Bytes wire = servers.wire;
-    for (std::size_t at = 0; at < wire.size(); at += kRecordHead + servers.data_octets(at)) {
-      const std::size_t name_at = at + kRecordHead;
-      if (!read_target(wire, name_at, zone_->origin(), target)) continue;
-      if (!target.is_within(zone_->origin()) || target.is_within(cut_name) != in_domain) continue;
-      const Zone::Node* node = zone_->find_node(target);
-      if (node == nullptr) continue;
-      for (const std::uint16_t family : {type::a, type::aaaa}) {
-        const auto glue = zone_->rrset(*node, family);
-        if (!glue || response_.add(Response::additional, *glue, start + name_at, kQuestionName)) {
-          continue;
-        }
-        if (in_domain) return response_.set_truncated();
-      }
-    }
-  }
-
-  const Snapshot& snapshot_;
-  const Query& query_;
-  const Address& sender_;
-  Response& response_;
-  Reply& reply_;
-  const Zone* zone_ = nullptr;
-  const Signatures* signatures_ = nullptr;  // null: the zone is not signed
-  Zone::Match match_;                       // of the name in the zone
-  const Name* name_ = &query_.name;         // the name being answered
-  Name target_;                             // of the last alias
-  std::size_t owner_ = kQuestionName;       // where it stands in the response
-  std::array<const Zone::Node*, kMaxAliases> seen_{};
-  Expansions expansions_;
-  Prover::Added added_;
-};
 
 std::size_t size_limit(const AnswerOptions& options, const Query& query, Transport transport,
                        std::size_t room) noexcept {
@@ -331,7 +37,7 @@ Rcode rcode_of(Verdict verdict) noexcept {
 void answer_chaos(const AnswerOptions& options, const Query& query, Response& response) noexcept {
   const auto text = chaos_text(options, query.name);
   if (text.empty() || (query.type != type::txt && query.type != type::any)) {
-    return refuse(response, ExtendedError::not_authoritative);
+    return response.refuse(ExtendedError::not_authoritative);
   }
   response.set_authoritative();
   if (!response.add_chaos(text)) response.set_truncated();
@@ -342,12 +48,12 @@ void answer_query(const Snapshot& snapshot, const Query& query, const Address& s
                   Response& response, Reply& reply) noexcept {
   if (!query.has_question) return;  // the cookie is all that was asked for
   if (query.klass == kClassChaos) return answer_chaos(snapshot.options, query, response);
-  if (query.klass != kClassIn) return refuse(response, ExtendedError::not_authoritative);
+  if (query.klass != kClassIn) return response.refuse(ExtendedError::not_authoritative);
   // Zone transfers are not offered.
   if (query.type == type::axfr || query.type == type::ixfr) {
-    return refuse(response, ExtendedError::not_supported);
+    return response.refuse(ExtendedError::not_supported);
   }
-  Answerer(snapshot, query, sender, response, reply).run();
+  answer_question(snapshot, query, sender, response, reply);
 }
 
 // What the reply's OPT carries; the verdict on the query's cookie goes into `reply`.

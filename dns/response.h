@@ -68,6 +68,10 @@ class Response {
   bool is_truncated() const noexcept { return is_truncated_; }
   void set_rcode(Rcode rcode) noexcept { rcode_ = rcode; }
   Rcode rcode() const noexcept { return rcode_; }
+  void refuse(ExtendedError why) noexcept {
+    rcode_ = Rcode::refused;
+    extended_error_ = why;
+  }
   // Told to those who speak EDNS.
   void set_extended_error(ExtendedError error) noexcept { extended_error_ = error; }
   void set_scope(std::uint8_t scope) noexcept { scope_ = scope; }

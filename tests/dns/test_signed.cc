@@ -129,7 +129,7 @@ TEST_P(SignedAnswer, OfEverySiteHasItsOwnSignature) {  // RFC 7871 section 9
 
 TEST_P(SignedAnswer, ProvesAFamilyMissingThatOnlyDeadSitesHave) {
   SignedWorld world(GetParam().denial, *GetParam().key);
-  world.snapshot.up = kIadBit;
+  world.snapshot.sites.up = kIadBit;
   const Heard heard = ask_signed(world, "www.example.com", "AAAA");
   EXPECT_EQ(fault_of(world, heard, "www.example.com", "AAAA"), "");
   EXPECT_THAT(heard.answer, IsEmpty());
@@ -141,7 +141,7 @@ TEST_P(SignedAnswer, ProvesAFamilyMissingThatOnlyDeadSitesHave) {
 TEST_P(SignedAnswer, NamesBothFamiliesInTheBitMapWhateverIsUp) {  // RFC 8198
   SignedWorld world(GetParam().denial, *GetParam().key);
   for (const routing::SiteMask up : {routing::kAllSites, kIadBit}) {
-    world.snapshot.up = up;
+    world.snapshot.sites.up = up;
     const Heard heard = ask_signed(world, "www.example.com", "MX");
     EXPECT_THAT(heard.authority, Contains(HasSubstr(" A TXT AAAA RRSIG")));
   }
