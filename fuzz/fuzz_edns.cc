@@ -27,10 +27,12 @@ void check_echo(Bytes data, const dns::ClientSubnet& subnet) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const Bytes bytes(data, size);
-  for (const bool want_client_subnet : {true, false}) {
+  for (const dns::KnownOptions known :
+       {dns::KnownOptions{true, true}, {true, false}, {false, true}, {false, false}}) {
     dns::Edns edns;
-    dns::parse_options(bytes, want_client_subnet, edns);
-    if (!want_client_subnet && edns.client_subnet) std::abort();
+    dns::parse_options(bytes, known, edns);
+    if (!known.client_subnet && edns.client_subnet) std::abort();
+    if (!known.cookie && edns.cookie) std::abort();
   }
   if (const auto subnet = dns::parse_client_subnet(bytes)) check_echo(bytes, *subnet);
   return 0;
