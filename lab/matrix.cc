@@ -2,77 +2,49 @@
 #include "lab/matrix.h"
 
 #include <fmt/format.h>
-#include <zlib.h>
 
-#include <array>
 #include <charconv>
 #include <cmath>
-#include <memory>
 #include <string>
+
+#include "lab/text_file.h"
 
 namespace isochrone::lab {
 namespace {
 
 constexpr std::string_view kSpace = " \t\r";
 
-struct CloseGzip {
-  void operator()(gzFile file) const { gzclose(file); }
-};
-using GzipFile = std::unique_ptr<gzFile_s, CloseGzip>;
+std::int64_t micros_in(RttUnit unit) {
+  return unit == RttUnit::us ? 1 : unit == RttUnit::ms ? 1'000 : 1'000'000;
+}
 
-// The whole file, decompressed when it is gzip (zlib reads other files as they are).
-Result<std::string> read_text(const std::filesystem::path& file) {
-  errno = 0;
-  const GzipFile opened(gzopen(file.c_str(), "rb"));
-  if (!opened) return fail_errno("cannot open " + file.string(), errno);
-  std::string text;
-  std::array<char, 1 << 16> block{};
-  while (true) {
-    const int count = gzread(opened.get(), block.data(), static_cast<unsigned>(block.size()));
-    if (count < 0) {
-      int code = 0;
-      const char* reason = gzerror(opened.get(), &code);
-      return fail(Errc::io, fmt::format("cannot read {}: {}", file.string(), reason));
-    }
-    if (count == 0) break;
-    text.append(block.data(), static_cast<std::size_t>(count));
-    if (text.size() > kMaxMatrixBytes) {
-      return fail(Errc::limit, fmt::format("{} has more than {} MiB of text; split it into slices",
-                                           file.string(), kMaxMatrixBytes >> 20));
-    }
-  }
-  // A truncated gzip file ends without an error from gzread; gzerror knows.
-  int code = 0;
-  const char* reason = gzerror(opened.get(), &code);
-  if (code != Z_OK) {
-    return fail(Errc::io, fmt::format("cannot read {}: {}", file.string(), reason));
-  }
-  return text;
+std::string_view name_of(RttUnit unit) {
+  return unit == RttUnit::us ? "microseconds" : unit == RttUnit::ms ? "milliseconds" : "seconds";
 }
 
 // One value in microseconds, -1 where missing; empty when the text is no such thing.
-std::optional<std::int32_t> parse_value(std::string_view text) {
-  double milliseconds = 0;
-  const auto [at, error] = std::from_chars(text.data(), text.data() + text.size(), milliseconds);
+std::optional<std::int32_t> parse_value(std::string_view text, RttUnit unit) {
+  double value = 0;
+  const auto [at, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || at != text.data() + text.size()) return std::nullopt;
-  if (std::isnan(milliseconds) || milliseconds < 0) return -1;
-  constexpr double kMaxMilliseconds = static_cast<double>(kMaxRtt.count()) / 1000;
-  if (milliseconds > kMaxMilliseconds) return std::nullopt;
-  return static_cast<std::int32_t>(std::lround(milliseconds * 1000));
+  if (std::isnan(value) || value < 0) return -1;
+  const double micros = value * static_cast<double>(micros_in(unit));
+  if (micros > static_cast<double>(kMaxRtt.count())) return std::nullopt;
+  return static_cast<std::int32_t>(std::lround(micros));
 }
 
-Result<void> parse_row(std::string_view line, std::string_view where,
+Result<void> parse_row(std::string_view line, std::string_view where, RttUnit unit,
                        std::vector<std::int32_t>& values) {
   std::size_t at = line.find_first_not_of(kSpace);
   while (at != std::string_view::npos) {
     const std::size_t end = std::min(line.find_first_of(kSpace, at), line.size());
     const std::string_view word = line.substr(at, end - at);
-    const auto value = parse_value(word);
+    const auto value = parse_value(word, unit);
     if (!value) {
       return fail(Errc::invalid,
-                  fmt::format("{}:{}: '{}' is no round-trip time; expected milliseconds from 0 to "
-                              "{}, or nan",
-                              where, at + 1, word.substr(0, 40), kMaxRtt.count() / 1000));
+                  fmt::format("{}:{}: '{}' is no round-trip time; expected {} from 0 to {}, or nan",
+                              where, at + 1, word.substr(0, 40), name_of(unit),
+                              kMaxRtt.count() / micros_in(unit)));
     }
     values.push_back(*value);
     at = line.find_first_not_of(kSpace, end);
@@ -82,7 +54,7 @@ Result<void> parse_row(std::string_view line, std::string_view where,
 
 }  // namespace
 
-Result<RttMatrix> RttMatrix::parse(std::string_view text, std::string_view name) {
+Result<RttMatrix> RttMatrix::parse(std::string_view text, std::string_view name, RttUnit unit) {
   RttMatrix matrix;
   std::size_t line_number = 0;
   while (!text.empty()) {
@@ -92,7 +64,7 @@ Result<RttMatrix> RttMatrix::parse(std::string_view text, std::string_view name)
     ++line_number;
     const std::size_t before = matrix.values_.size();
     const std::string where = fmt::format("{}:{}", name, line_number);
-    if (auto row = parse_row(line, where, matrix.values_); !row) {
+    if (auto row = parse_row(line, where, unit, matrix.values_); !row) {
       return tl::unexpected(row.error());
     }
     const std::size_t count = matrix.values_.size() - before;
@@ -105,17 +77,16 @@ Result<RttMatrix> RttMatrix::parse(std::string_view text, std::string_view name)
     }
   }
   if (matrix.columns_ == 0) {
-    return fail(Errc::invalid, fmt::format("{}:1:1: no values; expected one row of milliseconds "
-                                           "per line",
-                                           name));
+    return fail(Errc::invalid, fmt::format("{}:1:1: no values; expected one row of {} per line",
+                                           name, name_of(unit)));
   }
   return matrix;
 }
 
-Result<RttMatrix> RttMatrix::read(const std::filesystem::path& file) {
+Result<RttMatrix> RttMatrix::read(const std::filesystem::path& file, RttUnit unit) {
   auto text = read_text(file);
   if (!text) return tl::unexpected(text.error());
-  return parse(*text, file.string());
+  return parse(*text, file.string(), unit);
 }
 
 }  // namespace isochrone::lab

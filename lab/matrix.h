@@ -2,11 +2,10 @@
 //
 // RttMatrix: measured round-trip times between the nodes of a data set, read from a text file.
 //
-// Form:    one row per line, white-space separated decimals in milliseconds, gzip accepted; "nan"
-// or a
-//          negative number where nothing was measured; empty lines are skipped.
-// Units:   Micros; what the file gives finer is rounded.
-// Limits:  kMaxMatrixBytes of text and kMaxRtt per value; every row as long as the first.
+// Form:    one row per line, white-space separated decimals, gzip accepted; "nan" or a negative number
+//          where nothing was measured; empty lines are skipped.
+// Units:   Micros; the file's is given, milliseconds when not; what is finer is rounded.
+// Limits:  kMaxTextBytes (lab/text_file) and kMaxRtt per value; every row as long as the first.
 // Threads: immutable once read.
 #pragma once
 
@@ -21,17 +20,18 @@
 
 namespace isochrone::lab {
 
-// 4096 x 4096 values of 8 characters; larger data sets are given in slices.
-constexpr std::size_t kMaxMatrixBytes = 128 << 20;
+enum class RttUnit : std::uint8_t { us, ms, s };
+
 // A minute is beyond any time-out of a resolver or prober: such a value is a wrong unit.
 constexpr Micros kMaxRtt{60'000'000};
 
 class RttMatrix {
  public:
   // Errors read FILE:LINE:COLUMN: what, and what to do.
-  static Result<RttMatrix> read(const std::filesystem::path& file);
+  static Result<RttMatrix> read(const std::filesystem::path& file, RttUnit unit = RttUnit::ms);
   // `name` stands for the file in errors.
-  static Result<RttMatrix> parse(std::string_view text, std::string_view name);
+  static Result<RttMatrix> parse(std::string_view text, std::string_view name,
+                                 RttUnit unit = RttUnit::ms);
 
   std::size_t rows() const noexcept { return columns_ == 0 ? 0 : values_.size() / columns_; }
   std::size_t columns() const noexcept { return columns_; }
