@@ -7,6 +7,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 namespace isochrone::app {
 
@@ -47,5 +48,22 @@ struct IngestArguments {
   std::string file;  // "-": standard input
 };
 int ingest_command(const IngestArguments& arguments);
+
+struct SimulateArguments {
+  std::vector<std::string> rtt;  // one matrix per slice
+  std::string unit = "ms";
+  std::string coordinates;  // empty: no map
+  std::string sites;        // "20", or rows "3,5,8"; empty: 20, or all of a matrix not square
+  unsigned draws = 1;
+  unsigned budget = 0;  // paths per client and slice; 0: all
+  std::uint64_t seed = 1;
+  unsigned rounds = 5;  // of each slice
+  double noise_ms = 0;  // mean queueing delay of a probe
+  std::size_t from_slice = 1;
+  bool json = false;
+};
+// Empty when the text of --sites means something, else what is wrong with it.
+std::string check_sites(const std::string& text);
+int simulate_command(const SimulateArguments& arguments);
 
 }  // namespace isochrone::app

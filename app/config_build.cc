@@ -110,6 +110,7 @@ class Builder {
     options.site_timeout = duration<Millis>(section, "site-timeout");
     options.target_lifetime = duration<Seconds>(section, "target-lifetime");
     options.path_lifetime = duration<Seconds>(section, "path-lifetime");
+    options.probe_budget = number<unsigned>(section, "probe-budget");
     options.retention = duration<Seconds>(section, "retention");
     options.max_body_bytes = number<std::size_t>(section, "max-body");
     options.max_connections = number<unsigned>(section, "max-connections");

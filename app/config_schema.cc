@@ -86,6 +86,8 @@ constexpr std::array kKeys{
         "How long one demand keeps a prefix measured."},
     Key{"collector.path-lifetime", duration, kOne, kOptional, "", "1s..30d", "1h",
         "A path that nobody measured for so long is forgotten."},
+    Key{"collector.probe-budget", integer, kOne, kOptional, "paths", "0..64", "0",
+        "Paths measured per network and target lifetime, the most promising; 0 measures all."},
     Key{"collector.retention", duration, kOne, kOptional, "", "1m..365d", "1d",
         "How long events are kept; the newest state of a prefix stays."},
     Key{"collector.max-body", integer, kOne, kOptional, "bytes", "65536..1073741824", "8388608",
@@ -171,6 +173,10 @@ constexpr std::array kKeys{
         "A change of the best site has to gain more than this."},
     Key{"services[].min-gain-share", number, kOne, kOptional, "", "0..1", "0.03",
         "And more than this share of the round-trip time."},
+    Key{"services[].dwell", duration, kOne, kOptional, "", "0s..1h", "10s",
+        "And last so long, unless it is 25 ms or more."},
+    Key{"services[].objective", word, kOne, kOptional, "", "p50|min|p90", "p50",
+        "The round-trip time that counts: the median, the least or the 90th percentile."},
 };
 
 std::string_view argument_of(const Key& key) {

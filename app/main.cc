@@ -21,6 +21,7 @@ Examples:
   isochrone show sites
   isochrone ingest measurements.ndjson
   isochrone key generate example.com
+  isochrone simulate --rtt slice1.tsv.gz --sites 20 --draws 40 --budget 3
 
 See isochrone(1), and isochrone.conf(5) for the configuration.)";
 
@@ -48,6 +49,7 @@ struct Arguments {
   ShowArguments show;
   IngestArguments ingest;
   KeyArguments key;
+  SimulateArguments simulate;
 };
 
 void describe_local(CLI::App& app, Arguments& arguments) {
@@ -128,12 +130,48 @@ int dispatch_key(const CLI::App& key, const KeyArguments& arguments) {
   return key_retire_command(arguments);
 }
 
+void describe_simulate(CLI::App& app, SimulateArguments& arguments) {
+  auto* simulate = app.add_subcommand("simulate", "Judge the routing by a matrix of measured RTTs");
+  simulate->footer(
+      "A matrix has one row per node, white-space separated decimals, gzip or plain; nan or a\n"
+      "negative number where nothing was measured. Rows drawn as sites serve the other columns.\n"
+      "Example: isochrone simulate --rtt slice1.tsv.gz --sites 20 --draws 40 --budget 3");
+  simulate->add_option("--rtt", arguments.rtt, "Matrix of one time slice; repeat for the next")
+      ->required()
+      ->type_name("FILE");
+  simulate->add_option("--unit", arguments.unit, "Unit of the matrix")
+      ->check(CLI::IsMember({"us", "ms", "s"}))
+      ->capture_default_str();
+  simulate->add_option("--coordinates", arguments.coordinates, "LATITUDE,LONGITUDE per row")
+      ->type_name("FILE");
+  simulate->add_option("--sites", arguments.sites, "How many rows to draw as sites, or which rows")
+      ->check(CLI::Validator(check_sites, "N|LIST"));
+  simulate->add_option("--draws", arguments.draws, "How many times to draw sites")
+      ->check(CLI::Range(1, 10'000))
+      ->capture_default_str();
+  simulate->add_option("--budget", arguments.budget, "Paths per client and slice; all when absent")
+      ->check(CLI::Range(1, 64));
+  simulate->add_option("--seed", arguments.seed, "Seed of the first draw")->capture_default_str();
+  simulate->add_option("--rounds", arguments.rounds, "Rounds of probing in each slice, 6 s apart")
+      ->check(CLI::Range(1, 100'000))
+      ->capture_default_str();
+  simulate
+      ->add_option("--noise", arguments.noise_ms, "Mean queueing delay added to every probe, in ms")
+      ->check(CLI::Range(0.0, 10'000.0))
+      ->capture_default_str();
+  simulate->add_option("--from-slice", arguments.from_slice, "First slice that counts, from 1")
+      ->check(CLI::Range(1, 65'535))
+      ->capture_default_str();
+  simulate->add_flag("--json", arguments.json, "Print JSON");
+}
+
 int dispatch(const CLI::App& app, const Arguments& arguments) {
   if (app.got_subcommand("run")) return run_command(arguments.run);
   if (app.got_subcommand("check")) return check_command(arguments.check);
   if (app.got_subcommand("route")) return route_command(arguments.route);
   if (app.got_subcommand("show")) return show_command(arguments.show);
   if (app.got_subcommand("key")) return dispatch_key(*app.get_subcommand("key"), arguments.key);
+  if (app.got_subcommand("simulate")) return simulate_command(arguments.simulate);
   return ingest_command(arguments.ingest);
 }
 
@@ -153,6 +191,7 @@ int main(int argc, char** argv) {
   describe_local(app, arguments);
   describe_remote(app, arguments);
   describe_keys(app, arguments.key);
+  describe_simulate(app, arguments.simulate);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

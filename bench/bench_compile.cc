@@ -44,7 +44,7 @@ PerformanceState measured(std::size_t count, const Topology& topology) {
       estimate.samples = 100;
       known.set(SiteId(site), estimate);
     }
-    decide_preferences(known, topology, kAllSites);
+    decide_preferences(known, topology, kAllSites, Instant{});
   }
   return state;
 }

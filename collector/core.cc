@@ -45,7 +45,13 @@ Core::Core(const Options& options, const routing::Topology& topology, std::uint6
       dedup_(options.retention),
       windows_(options.window, options.lateness),
       health_(topology.sites.size(), options.site_timeout),
-      targets_(options.target_lifetime) {}
+      targets_(options.target_lifetime),
+      plan_(options, topology) {}
+
+void Core::set_map(std::shared_ptr<const routing::GeoPrior> map) {
+  map_ = std::move(map);
+  plan_.set_map(map_);
+}
 
 void Core::restore(const EventLog& log, Instant now) {
   log.notes(kDedupNote, [&](std::string_view key, std::string_view bytes) {
@@ -104,6 +110,9 @@ void Core::reconfigure(const Options& options, const routing::Topology& topology
   last_good_.clear();  // services have other numbers now
   options_ = options;
   targets_.set_lifetime(options.target_lifetime);
+  targets_.forget_rounds();
+  plan_ = Plan(options, topology);
+  plan_.set_map(map_);
   ++generation_;
 }
 
@@ -144,7 +153,11 @@ void Core::apply(const std::vector<event::Event>& events,
     if (const auto* measurement = std::get_if<event::Measurement>(&event.payload)) {
       apply_payload(*measurement, event, positions[i]);
     } else if (const auto* demand = std::get_if<event::Demand>(&event.payload)) {
-      if (auto target = targets_.ask(*demand, now)) say(std::move(*target), now);
+      if (plan_.is_limited()) {
+        plan_.asked(*demand, targets_.note(*demand, now), now);
+      } else if (auto target = targets_.ask(*demand, now)) {
+        say(std::move(*target), now);
+      }
     } else if (const auto* health = std::get_if<event::Health>(&event.payload)) {
       apply_health(*health, now);
     }
@@ -187,6 +200,11 @@ void Core::apply_health(const event::Health& health, Instant now) {
 void Core::advance(Instant now) {
   close_windows(now);
   judge_sites(now);
+  if (plan_.is_limited()) {
+    for (event::Target& target : plan_.take(targets_, state_, health_.up(), now)) {
+      say(std::move(target), now);
+    }
+  }
   if (now >= next_sweep_) {
     forget_old_paths(now);
     next_sweep_ = now + kSweep;
@@ -211,7 +229,9 @@ void Core::close_windows(Instant now) {
     }
     const auto micros = static_cast<std::uint64_t>(unix_nanos(end) / 1000);
     known.version = std::max(known.version + 1, micros);
-    if (routing::decide_preferences(known, topology_, health_.up())) ++counts_.preferences_changed;
+    if (routing::decide_preferences(known, topology_, health_.up(), end))
+      ++counts_.preferences_changed;
+    if (plan_.is_limited()) plan_.reported(prefix, targets_);
     say_state(known, now);
   }
   if (closed.empty() && windows_.closed_until() == before) return;
@@ -247,7 +267,7 @@ void Core::forget_old_paths(Instant now) {
       return path.estimate.at + options_.path_lifetime < now;
     });
     ++known.version;
-    routing::decide_preferences(known, topology_, health_.up());
+    routing::decide_preferences(known, topology_, health_.up(), now);
     say_state(known, now);
     if (known.paths.empty()) state_.erase(prefix);
   }

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,7 @@
 #include "collector/dedup.h"
 #include "collector/event_log.h"
 #include "collector/options.h"
+#include "collector/plan.h"
 #include "collector/site_health.h"
 #include "collector/targets.h"
 #include "collector/window.h"
@@ -56,6 +58,8 @@ class Core {
 
   // Takes up where an earlier life left off.
   void restore(const EventLog& log, Instant now);
+  // Where client networks are, for what is worth measuring; may be null.
+  void set_map(std::shared_ptr<const routing::GeoPrior> map);
   // New sites, services and times; state of sites that are gone is dropped.
   void reconfigure(const Options& options, const routing::Topology& topology);
 
@@ -75,6 +79,7 @@ class Core {
   // As DNS nodes see the sites, so that an explanation here equals an answer there.
   routing::SiteStates site_states() const { return {health_.up(), health_.draining(), last_good_}; }
   const Targets& targets() const noexcept { return targets_; }
+  const Plan& plan() const noexcept { return plan_; }
   const OpenWindows& windows() const noexcept { return windows_; }
   const Dedup& dedup() const noexcept { return dedup_; }
   const Counts& counts() const noexcept { return counts_; }
@@ -103,6 +108,8 @@ class Core {
   SiteHealth health_;
   std::vector<routing::SiteMask> last_good_;
   Targets targets_;
+  std::shared_ptr<const routing::GeoPrior> map_;
+  Plan plan_;
   Counts counts_;
   Outbox outbox_;
   event::Position next_measurement_ = 1;  // the position the next measurement will have

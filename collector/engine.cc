@@ -52,6 +52,7 @@ Engine::Engine(Loop& loop, EventLog& log, const Options& options, const routing:
       started_at_(loop.wall()),
       mailbox_(loop, [this](std::vector<Message> messages) { handle(std::move(messages)); }),
       timer_(loop, [this] { tick(); }) {
+  core_.set_map(geo_);
   core_.restore(log_, loop_.wall());
   timer_.start(kTick, kTick);
 }
@@ -178,6 +179,7 @@ void Engine::reconfigure(const Options& options, const routing::Topology& topolo
   options_ = options;
   geo_ = std::move(geo);
   table_.reset();
+  core_.set_map(geo_);
   core_.reconfigure(options, topology);
 }
 

@@ -48,6 +48,13 @@ class ContentCheck {
     if (topology_.find_site(name)) return std::nullopt;
     return unknown("site", name, topology_.sites);
   }
+  bool is_site_address(const Prefix& prefix) const {
+    if (prefix.length() < prefix.address().width()) return false;
+    return std::any_of(topology_.sites.begin(), topology_.sites.end(), [&](const auto& known) {
+      return std::find(known.addresses.begin(), known.addresses.end(), prefix.address()) !=
+             known.addresses.end();
+    });
+  }
   static void truncate(Prefix& prefix) {
     const Prefix network = client_network(prefix.address());
     if (prefix.length() > network.length()) prefix = network;
@@ -55,7 +62,8 @@ class ContentCheck {
 
   std::optional<std::string> check(event::Measurement& measurement) const {
     if (measurement.rtt && measurement.rtt->count() == 0) return "rtt_us is 0: nothing is so near";
-    truncate(measurement.prefix);
+    // A site's own address is nobody's secret: sites measure each other by it.
+    if (!is_site_address(measurement.prefix)) truncate(measurement.prefix);
     return site(measurement.site);
   }
   std::optional<std::string> check(event::Demand& demand) const {

@@ -203,6 +203,8 @@ HttpResponse query_services(Engine& engine) {
                                 {"ttl_s", service.ttl.count()},
                                 {"min_gain_us", service.min_gain.count()},
                                 {"min_gain_share", service.min_gain_share},
+                                {"dwell_s", service.dwell.count()},
+                                {"objective", routing::to_string(service.objective)},
                                 {"sites", site_names(core, service.sites)}});
   }
   return reply(std::move(body));

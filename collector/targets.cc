@@ -24,14 +24,16 @@ std::uint32_t per_minute(const event::Demand& demand) {
 
 }  // namespace
 
-std::optional<event::Target> Targets::ask(const event::Demand& demand, Instant now) {
+Targets::Known& Targets::note(const event::Demand& demand, Instant now) {
   auto found = by_prefix_.find(demand.prefix);
   if (found == by_prefix_.end()) {
     if (order_.size() >= kMaxTargets) {
       by_prefix_.erase(order_.back().prefix);
       order_.pop_back();
     }
-    order_.push_front({demand.prefix, now, now, Instant{}, 0, 0, {}});
+    order_.emplace_front();
+    order_.front().prefix = demand.prefix;
+    order_.front().first_asked = now;
     found = by_prefix_.emplace(demand.prefix, order_.begin()).first;
   } else {
     order_.splice(order_.begin(), order_, found->second);
@@ -46,6 +48,24 @@ std::optional<event::Target> Targets::ask(const event::Demand& demand, Instant n
     const Address host = first_host(demand.prefix);
     if (known.addresses.empty() || known.addresses.front() != host) known.addresses.push_back(host);
   }
+  return known;
+}
+
+Targets::Known* Targets::find(const Prefix& prefix) {
+  const auto found = by_prefix_.find(prefix);
+  return found == by_prefix_.end() ? nullptr : &*found->second;
+}
+
+void Targets::forget_rounds() {
+  for (Known& known : order_) {
+    known.wanted = known.probed = 0;
+    known.round = Instant{};
+    known.is_waiting = false;
+  }
+}
+
+std::optional<event::Target> Targets::ask(const event::Demand& demand, Instant now) {
+  Known& known = note(demand, now);
   if (known.announced != Instant{} && known.announced + Nanos(lifetime_) / 2 > now) {
     return std::nullopt;
   }

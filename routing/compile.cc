@@ -125,12 +125,14 @@ std::shared_ptr<const RoutingTable> compile_table(const Topology& topology,
   }
   // Of services that rank alike the first speaks for all: their preferences were decided by the same
   // rule from the same estimates.
-  std::map<std::tuple<std::vector<SiteId>, Micros, double>, std::uint32_t> groups;
+  std::map<std::tuple<std::vector<SiteId>, Micros, double, Seconds, Objective>, std::uint32_t>
+      groups;
   for (std::size_t i = 0; i < topology.services.size(); ++i) {
     const Service& service = topology.services[i];
     const auto next = static_cast<std::uint32_t>(table->tables_.size());
-    const auto [group, is_new] =
-        groups.try_emplace({service.sites, service.min_gain, service.min_gain_share}, next);
+    const auto [group, is_new] = groups.try_emplace(
+        {service.sites, service.min_gain, service.min_gain_share, service.dwell, service.objective},
+        next);
     if (is_new) {
       Group rows(topology, ServiceId(static_cast<std::uint16_t>(i)), geo, table->rankings_);
       table->tables_.push_back(rows.compile(measured));

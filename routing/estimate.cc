@@ -49,7 +49,10 @@ WindowSummary within_bounds(WindowSummary window) {
 bool left_the_noise(const Estimate& before, const WindowSummary& window) {
   const Micros error = standard_error(before, window.answered);
   const Micros jump = std::chrono::abs(window.p50 - before.p50);
-  return jump > std::max({kLeastJump, before.p50 / kLeastJumpShare, error * kJumpErrors});
+  // A path that changed moves all its answers; a queue in its way moves some.
+  const Micros matters = std::max(kLeastJump, before.p50 / kLeastJumpShare);
+  const bool is_of_all = window.min > before.p50 + matters || window.p90 < before.p50 - matters;
+  return is_of_all && jump > std::max(matters, error * kJumpErrors);
 }
 
 // Whether chance explains what a window lost of what it sent, given the known loss: three standard

@@ -38,10 +38,11 @@ void set_reason(Decision& decision, const PrefixState* measured, const GeoPrior:
   }
 }
 
-Candidate candidate_of(const Site& site, const Estimate* estimate, const Location* from) {
+Candidate candidate_of(const Site& site, const Estimate* estimate, Objective objective,
+                       const Location* from) {
   Candidate candidate;
   if (estimate != nullptr) candidate.estimate = *estimate;
-  if (estimate != nullptr && estimate->samples > 0) candidate.score = score(*estimate);
+  if (estimate != nullptr && estimate->samples > 0) candidate.score = score(*estimate, objective);
   if (site.location && from != nullptr) candidate.distance_km = distance_km(*site.location, *from);
   return candidate;
 }
@@ -67,7 +68,8 @@ Decision explain(const Topology& topology, const RoutingTable& table, const Perf
   set_reason(decision, measured, has_locations(topology, asked) ? network : nullptr);
   for (const SiteId site : table.ranking(decision.choice.ranking)) {
     const Estimate* estimate = measured != nullptr ? measured->find(site) : nullptr;
-    decision.candidates.push_back(candidate_of(topology.sites[site.index()], estimate, from));
+    decision.candidates.push_back(
+        candidate_of(topology.sites[site.index()], estimate, asked.objective, from));
     decision.candidates.back().site = site;
     decision.candidates.back().is_up = (sites.up & site_bit(site)) != 0;
   }

@@ -16,9 +16,17 @@ namespace {
 
 // What one lost packet costs a user: the initial retransmission timeout (RFC 6298 section 2.1).
 constexpr Micros kRetransmission{1'000'000};
-// A change of the answer on noise alone: three standard errors beyond min_gain is less than once in
-// 700 independent windows of two paths that are exactly equal.
-constexpr int kGainErrors = 3;
+// A change of the answer on noise alone: four standard errors beyond min_gain is less than once in
+// 30 000 independent windows of two paths that are exactly equal.
+constexpr int kGainErrors = 4;
+// Sending a client so much further than need be is harm: it is ended at once.
+constexpr Micros kHarm{25'000};
+// The first measurements of a network come site by site within a round or two.
+constexpr Seconds kSettling{60};
+// A network whose answers moved so often in an hour has paths that alternate; it is held still.
+constexpr unsigned kChangesPerHour = 4;
+constexpr Seconds kHour{3'600};
+constexpr Seconds kHeldStill{300};
 
 bool has_answers(const Estimate* estimate) { return estimate != nullptr && estimate->samples > 0; }
 
@@ -40,22 +48,57 @@ Micros noise(const Estimate& a, const Estimate& b) {
   return Micros(integer_sqrt(squared(a) + squared(b)));
 }
 
-// The best measured site of the service that is up; when none is up, all count as up.
-std::optional<SiteId> best_site(const Service& service, const PrefixState& prefix, SiteMask up) {
-  std::optional<SiteId> best;
-  for (const SiteId site : service.sites) {
-    const Estimate* estimate = prefix.find(site);
-    if ((up & site_bit(site)) == 0 || !has_answers(estimate)) continue;
-    if (!best || score(*estimate) < score(*prefix.find(*best))) best = site;
+// Light in fibre takes a millisecond for 100 km there and back.
+bool is_faster_than_light(const Site& a, const Site& b, Micros both) {
+  constexpr double kMicrosPerKm = 10;
+  return a.location && b.location &&
+         static_cast<double>(both.count()) < distance_km(*a.location, *b.location) * kMicrosPerKm;
+}
+
+// A client cannot be nearer to two sites than light lets them be to each other. A site that most
+// others contradict so is lied about, or not where it is said to be; one that a single other
+// contradicts may be the honest one.
+bool is_possible(const Topology& topology, const Service& service, const PrefixState& prefix,
+                 SiteId site) {
+  const Micros seen = prefix.find(site)->min;
+  std::size_t others = 0;
+  std::size_t contradicted = 0;
+  for (const SiteId other : service.sites) {
+    const Estimate* estimate = prefix.find(other);
+    if (other == site || !has_answers(estimate)) continue;
+    ++others;
+    const Micros both = seen + estimate->min;
+    if (is_faster_than_light(topology.sites[site.index()], topology.sites[other.index()], both)) {
+      ++contradicted;
+    }
   }
-  return best;
+  return contradicted < 2 || contradicted * 2 <= others;
+}
+
+// The best measured site of the service that is up; when none is up, all count as up.
+std::optional<SiteId> best_site(const Topology& topology, const Service& service,
+                                const PrefixState& prefix, SiteMask up) {
+  std::optional<SiteId> best;
+  while (true) {
+    best.reset();
+    for (const SiteId site : service.sites) {
+      const Estimate* estimate = prefix.find(site);
+      if ((up & site_bit(site)) == 0 || !has_answers(estimate)) continue;
+      if (!best ||
+          score(*estimate, service.objective) < score(*prefix.find(*best), service.objective)) {
+        best = site;
+      }
+    }
+    if (!best || is_possible(topology, service, prefix, *best)) return best;
+    up &= ~site_bit(*best);
+  }
 }
 
 bool is_worth_moving(const Service& service, const Estimate& incumbent, const Estimate& best) {
-  const Micros from = score(incumbent);
+  const Micros from = score(incumbent, service.objective);
   const Micros share(
       static_cast<Micros::rep>(service.min_gain_share * static_cast<double>(from.count())));
-  return from - score(best) >
+  return from - score(best, service.objective) >
          std::max(service.min_gain, share) + kGainErrors * noise(incumbent, best);
 }
 
@@ -65,22 +108,66 @@ SiteMask mask_of(const Service& service) {
   return mask;
 }
 
-bool decide_preference(PrefixState& prefix, const Service& service, ServiceId id, SiteMask up) {
+// How long a gain must have lasted for this preference to move.
+Seconds patience(const Preference& held, const Service& service, Micros gain, Instant now) {
+  if (held.changes >= kChangesPerHour && now < held.hour + kHour) return kHeldStill;
+  if (gain >= kHarm) return Seconds(0);
+  const bool is_settling = held.changes == 0 && now < held.chosen + kSettling;
+  return is_settling ? Seconds(0) : service.dwell;
+}
+
+void choose(PrefixState& prefix, ServiceId id, SiteId site, Instant now) {
+  Preference* held = prefix.find_preference(id);
+  if (held == nullptr) {
+    prefix.prefer(id, site);
+    prefix.find_preference(id)->chosen = now;
+    return;
+  }
+  const bool is_settling = held->changes == 0 && now < held->chosen + kSettling;
+  held->site = site;
+  held->beaten = Instant{};
+  if (is_settling) return;
+  if (now >= held->hour + kHour) {
+    held->hour = now;
+    held->changes = 0;
+  }
+  ++held->changes;
+  held->chosen = now;
+}
+
+// Whether the incumbent, which can stay, keeps its place against the best.
+bool stays(Preference& held, const Service& service, const Estimate& incumbent,
+           const Estimate& best, Instant now) {
+  if (!is_worth_moving(service, incumbent, best)) {
+    held.beaten = Instant{};
+    return true;
+  }
+  if (held.beaten == Instant{}) held.beaten = now;
+  const Micros gain = score(incumbent, service.objective) - score(best, service.objective);
+  return now < held.beaten + patience(held, service, gain, now);
+}
+
+bool decide_preference(PrefixState& prefix, const Topology& topology, ServiceId id, SiteMask up,
+                       Instant now) {
+  const Service& service = topology.services[id.index()];
   const SiteMask sites = mask_of(service);
   const SiteMask candidates = (up & sites) != 0 ? up & sites : sites;
-  const std::optional<SiteId> best = best_site(service, prefix, candidates);
-  const SiteId* incumbent = prefix.preferred(id);
-  const bool is_sound = incumbent != nullptr && has_answers(prefix.find(*incumbent));
+  const std::optional<SiteId> best = best_site(topology, service, prefix, candidates);
+  Preference* held = prefix.find_preference(id);
+  const bool is_sound = held != nullptr && has_answers(prefix.find(held->site));
   if (!best) {
     // Nothing that is up was measured. A measured incumbent that is down may return.
     return !is_sound && prefix.forget_preference(id);
   }
-  if (incumbent != nullptr && *incumbent == *best) return false;
-  const bool can_stay = is_sound && (candidates & site_bit(*incumbent)) != 0;
-  if (can_stay && !is_worth_moving(service, *prefix.find(*incumbent), *prefix.find(*best))) {
+  if (held != nullptr && held->site == *best) {
+    held->beaten = Instant{};
     return false;
   }
-  prefix.prefer(id, *best);
+  const bool can_stay = is_sound && (candidates & site_bit(held->site)) != 0;
+  if (can_stay && stays(*held, service, *prefix.find(held->site), *prefix.find(*best), now)) {
+    return false;
+  }
+  choose(prefix, id, *best, now);
   return true;
 }
 
@@ -97,11 +184,14 @@ std::vector<SiteId> in_order(std::vector<std::pair<Key, SiteId>> keyed) {
 
 }  // namespace
 
-Micros score(const Estimate& estimate) {
+Micros score(const Estimate& estimate, Objective objective) {
   if (estimate.samples == 0) return Micros::max();
   // A packet lost with probability p is lost p / (1 - p) times; at 1 that is capped, not infinite.
   const std::int64_t loss = std::min<std::int64_t>(certain_loss_permille(estimate), 999);
-  return estimate.p50 + kRetransmission * loss / (1'000 - loss);
+  const Micros rtt = objective == Objective::min   ? estimate.min
+                     : objective == Objective::p90 ? estimate.p90
+                                                   : estimate.p50;
+  return rtt + kRetransmission * loss / (1'000 - loss);
 }
 
 bool is_measured(const Service& service, const PrefixState& prefix) {
@@ -109,11 +199,11 @@ bool is_measured(const Service& service, const PrefixState& prefix) {
                      [&](SiteId site) { return has_answers(prefix.find(site)); });
 }
 
-bool decide_preferences(PrefixState& prefix, const Topology& topology, SiteMask up) {
+bool decide_preferences(PrefixState& prefix, const Topology& topology, SiteMask up, Instant now) {
   bool changed = false;
   for (std::size_t i = 0; i < topology.services.size(); ++i) {
     const ServiceId id(static_cast<std::uint16_t>(i));
-    changed = decide_preference(prefix, topology.services[i], id, up) || changed;
+    changed = decide_preference(prefix, topology, id, up, now) || changed;
   }
   return changed;
 }
@@ -128,7 +218,7 @@ std::vector<SiteId> rank_sites(const Service& service, ServiceId id, const Prefi
     const Estimate* estimate = prefix.find(site);
     if (estimate == nullptr) return {unknown, Micros(0)};
     if (estimate->samples == 0) return {in_vain, Micros(0)};
-    return {answered, score(*estimate)};
+    return {answered, score(*estimate, service.objective)};
   };
   std::vector<std::pair<Place, SiteId>> places;
   places.reserve(service.sites.size());

@@ -15,10 +15,10 @@
 
 namespace isochrone::routing {
 
-// Expected time to be served over this path, lower is better: the median, worsened by the loss that
+// Expected time to be served over this path, lower is better: the objective's RTT, worsened by the loss that
 // chance does not explain (each lost packet costs a retransmission timeout, RFC 6298: initially
 // 1 s). A path that never answered is worse than any other.
-Micros score(const Estimate& estimate);
+Micros score(const Estimate& estimate, Objective objective = Objective::p50);
 
 // Whether any site of the service ever answered from this prefix: only then does the prefix speak
 // in the service's table.
@@ -26,9 +26,13 @@ bool is_measured(const Service& service, const PrefixState& prefix);
 
 // Re-decides the preferred site of each service for one prefix. The incumbent stays unless it has
 // no answers or is down, or the best beats it by more than the service's min_gain and
-// min_gain_share, whichever is larger, and the noise of both medians on top. Sites outside `up` are
-// not chosen while any site of the service is up. Returns whether a preference changed.
-bool decide_preferences(PrefixState& prefix, const Topology& topology, SiteMask up);
+// min_gain_share, whichever is larger, and the noise of both medians on top, and has done so for the
+// service's dwell. A gain that is harm to miss (25 ms) does not wait, nor does any in the first minute
+// of a preference; a preference that changed four times within the hour waits five minutes for
+// whatever gain. A site that light could not reach from where most others see the client is not
+// chosen. Sites outside `up` are not chosen while any site of the service is up. Returns
+// whether a preference changed.
+bool decide_preferences(PrefixState& prefix, const Topology& topology, SiteMask up, Instant now);
 
 // The sites of a service in order for a prefix: preferred first, then those that answered by score,
 // then those not measured as `fallback` orders them, then those that were measured in vain.

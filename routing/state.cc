@@ -28,7 +28,10 @@ void PrefixState::set(SiteId site, const Estimate& estimate) {
   if (at != paths.end() && at->site == site) {
     at->estimate = estimate;
   } else {
-    paths.insert(at, {site, estimate});
+    // Grown by one: paths are many and seldom added, so room to spare would be most of the memory.
+    const auto index = at - paths.begin();
+    paths.reserve(paths.size() + 1);
+    paths.insert(paths.begin() + index, {site, estimate});
   }
 }
 
@@ -37,12 +40,17 @@ const SiteId* PrefixState::preferred(ServiceId service) const {
   return at != preferences.end() && at->service == service ? &at->site : nullptr;
 }
 
+Preference* PrefixState::find_preference(ServiceId service) {
+  const auto at = place_of(preferences, service, &Preference::service);
+  return at != preferences.end() && at->service == service ? &*at : nullptr;
+}
+
 void PrefixState::prefer(ServiceId service, SiteId site) {
   const auto at = place_of(preferences, service, &Preference::service);
   if (at != preferences.end() && at->service == service) {
     at->site = site;
   } else {
-    preferences.insert(at, {service, site});
+    preferences.insert(at, {service, site, {}, {}, {}, 0});
   }
 }
 

@@ -30,8 +30,15 @@ struct PathState {
 struct Preference {
   ServiceId service;
   SiteId site;
+  // Known to the reducer alone: no part of events and files. A restart begins them anew.
+  Instant chosen{};      // when the site was chosen
+  Instant beaten{};      // since when another is worth moving to; the epoch: none is
+  Instant hour{};        // when `changes` began to count
+  unsigned changes = 0;  // in that hour, the first choice not counted
 
-  friend bool operator==(const Preference&, const Preference&) = default;
+  friend bool operator==(const Preference& a, const Preference& b) {
+    return a.service == b.service && a.site == b.site;
+  }
 };
 
 struct PrefixState {
@@ -44,6 +51,7 @@ struct PrefixState {
   const Estimate* find(SiteId site) const;
   void set(SiteId site, const Estimate& estimate);
   const SiteId* preferred(ServiceId service) const;
+  Preference* find_preference(ServiceId service);
   void prefer(ServiceId service, SiteId site);
   bool forget_preference(ServiceId service);  // false when there was none
 };

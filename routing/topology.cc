@@ -31,6 +31,18 @@ double distance_km(const Location& a, const Location& b) {
   return 2 * kMeanRadiusKm * std::asin(std::sqrt(std::min(1.0, h)));
 }
 
+std::string_view to_string(Objective objective) {
+  switch (objective) {
+    case Objective::p50:
+      return "p50";
+    case Objective::min:
+      return "min";
+    case Objective::p90:
+      return "p90";
+  }
+  return "";
+}
+
 std::optional<SiteId> Topology::find_site(std::string_view name) const {
   return find_named<SiteId>(sites, name);
 }

@@ -48,6 +48,11 @@ enum class OnAllDown : std::uint8_t {
   servfail,
 };
 
+// Which RTT of a path counts; what it loses counts always.
+enum class Objective : std::uint8_t { p50, min, p90 };
+
+std::string_view to_string(Objective objective);
+
 struct Service {
   std::string name;           // the routed host name, lower case, no trailing dot
   std::vector<SiteId> sites;  // also the order of last resort
@@ -57,6 +62,9 @@ struct Service {
   // three per cent lie under what a user can notice and over what a quiet path's median wanders.
   double min_gain_share = 0.03;
   Micros min_gain{500};
+  // How long a gain must last before answers move for it; gains that hurt to miss do not wait.
+  Seconds dwell{10};
+  Objective objective = Objective::p50;
 };
 
 struct Topology {

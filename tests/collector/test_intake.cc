@@ -80,5 +80,12 @@ TEST(Intake, CutsAClientsAddressToItsNetwork) {
   EXPECT_EQ(prefix(1), "2001:db8:1::/48");
 }
 
+TEST(Intake, KeepsASitesOwnAddressWhole) {
+  const Batch batch = checked({measured(1, "fra", "192.0.2.2/32", kStart, Micros(9))});
+  ASSERT_EQ(batch.events.size(), 1U);
+  EXPECT_EQ(std::get<event::Measurement>(batch.events[0].payload).prefix.to_string(),
+            "192.0.2.2/32");
+}
+
 }  // namespace
 }  // namespace isochrone::collector

@@ -17,6 +17,13 @@ TEST(CommandLine, WrongUsageIsTwo) {
       {"show", "weather"},
       {"run", "--colour"},
       {"ingest"},
+      {"simulate"},
+      {"simulate", "--rtt", "x", "--sites", "3,3"},
+      {"simulate", "--rtt", "x", "--sites", "few"},
+      {"simulate", "--rtt", "x", "--sites", "0"},
+      {"simulate", "--rtt", "x", "--budget", "0"},
+      {"simulate", "--rtt", "x", "--unit", "h"},
+      {"simulate", "--rtt", "x", "--draws", "-1"},
       {"show", "sites", "--collector", "http://127.0.0.1:1", "--config", "x"},
   };
   for (const auto& arguments : wrong) {
@@ -29,11 +36,58 @@ TEST(CommandLine, WrongUsageIsTwo) {
 TEST(CommandLine, HelpTeachesAndIsDone) {
   const Finished help = isochrone({"--help"});
   EXPECT_EQ(help.status, 0);
-  for (const char* word : {"run", "check", "route", "show", "ingest", "lab", "Examples"}) {
+  for (const char* word :
+       {"run", "check", "route", "show", "ingest", "simulate", "lab", "Examples"}) {
     EXPECT_NE(help.out.find(word), std::string::npos) << word;
   }
   EXPECT_EQ(isochrone({"route", "--help"}).status, 0);
   EXPECT_EQ(isochrone({"--version"}).out.substr(0, 10), "isochrone ");
+}
+
+TEST(CommandLine, SimulatePrintsStableJson) {
+  const World world;
+  const std::string file = world.write("rtt.txt", "0 10 30\n10 0 20\n30 20 0\n");
+  const Finished done = isochrone({"simulate", "--rtt", file, "--sites", "0,2", "--json"});
+  ASSERT_EQ(done.status, 0) << done.err;
+  EXPECT_EQ(
+      done.out,
+      R"({"rtt":[")" + file +
+          R"("],"slices":1,"from_slice":1,"sites":2,"clients":1,"draws":1,"seed":1,)"
+          R"("budget":null,"strategies":{)"
+          R"("oracle":{"count":1,"mean_ms":0.0,"p50_ms":0.0,"p90_ms":0.0,"p95_ms":0.0,)"
+          R"("p99_ms":0.0,"wrong_site_share":0.0,"worse_than_geo_share":null,)"
+          R"("measurements":2},"geo":null,)"
+          R"("order":{"count":1,"mean_ms":0.0,"p50_ms":0.0,"p90_ms":0.0,"p95_ms":0.0,)"
+          R"("p99_ms":0.0,"wrong_site_share":0.0,"worse_than_geo_share":null,)"
+          R"("measurements":0},)"
+          R"("isochrone":{"count":1,"mean_ms":0.0,"p50_ms":0.0,"p90_ms":0.0,"p95_ms":0.0,)"
+          R"("p99_ms":0.0,"wrong_site_share":0.0,"worse_than_geo_share":null,)"
+          R"("measurements":2},"isochrone_before":null},)"
+          R"("draw_sites":[[0,2]],"mesh_measurements":0,"preferences_changed":1,"late_changes":0,"late_client_hours":0.0})"
+          "\n");
+}
+
+TEST(CommandLine, SimulateNamesTheFaultInAFile) {
+  const World world;
+  const std::string bad = world.write("bad.txt", "0 1\n1 x\n");
+  const std::string good = world.write("good.txt", "0 1\n1 0\n");
+  const std::string wide = world.write("wide.txt", "0 1 2\n1 0 2\n");
+  const std::string places = world.write("places.txt", "50,8\n50;8\n");
+  const auto error_of = [](std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), "simulate");
+    const Finished finished = isochrone(arguments);
+    EXPECT_EQ(finished.status, 1) << testing::PrintToString(arguments);
+    return finished.err;
+  };
+  EXPECT_NE(error_of({"--rtt", bad}).find(bad + ":2:3: 'x' is no round-trip time"),
+            std::string::npos);
+  EXPECT_NE(error_of({"--rtt", good, "--rtt", wide}).find(wide + ":1: 2 rows of 3, but " + good),
+            std::string::npos);
+  EXPECT_NE(error_of({"--rtt", good, "--sites", "1", "--coordinates", places})
+                .find(places + ":2: '50;8' is no place"),
+            std::string::npos);
+  EXPECT_NE(error_of({"--rtt", good, "--sites", "5"}).find("cannot be drawn"), std::string::npos);
+  EXPECT_NE(error_of({"--rtt", world.path("none.txt")}).find("none.txt"), std::string::npos);
 }
 
 TEST(CommandLine, CheckTakesAGoodConfiguration) {

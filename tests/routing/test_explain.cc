@@ -135,7 +135,7 @@ class RandomWorld {
       if (kind == 0) known.set(site, rtt(1 + random_.unit() * 100));
       if (kind == 1) known.set(site, never_answered());
     }
-    if (random_.below(2) == 0) decide_preferences(known, topology_, kAllSites);
+    if (random_.below(2) == 0) decide_preferences(known, topology_, kAllSites, Instant{});
     state_.apply(known);
   }
 

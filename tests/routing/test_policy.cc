@@ -25,6 +25,7 @@ using testing::rtt;
 using testing::three_sites;
 
 constexpr const char* kPrefix = "192.0.2.0/24";
+const Instant kNow = *parse_instant("2024-05-01T12:00:00Z");
 
 Estimate lossy(double milliseconds, std::uint16_t permille, std::uint32_t samples) {
   Estimate estimate = rtt(milliseconds);
@@ -55,14 +56,14 @@ TEST(Score, CountsARetransmissionForLossThatIsCertain) {
 
 TEST(Preference, StartsWithTheBest) {
   PrefixState state = measured(kPrefix, {{kFra, rtt(30)}, {kIad, rtt(20)}, {kSin, rtt(150)}});
-  EXPECT_TRUE(decide_preferences(state, three_sites(), kAllSites));
+  EXPECT_TRUE(decide_preferences(state, three_sites(), kAllSites, kNow));
   EXPECT_EQ(preferred(state), kIad);
-  EXPECT_FALSE(decide_preferences(state, three_sites(), kAllSites));
+  EXPECT_FALSE(decide_preferences(state, three_sites(), kAllSites, kNow));
 }
 
 TEST(Preference, OfEqualPathsIsTheFirstConfigured) {
   PrefixState state = measured(kPrefix, {{kFra, rtt(20)}, {kIad, rtt(20)}});
-  decide_preferences(state, three_sites(), kAllSites);
+  decide_preferences(state, three_sites(), kAllSites, kNow);
   EXPECT_EQ(preferred(state), kFra);
 }
 
@@ -79,14 +80,14 @@ TEST(Preference, MovesForAGainBeyondBothLimitsAndTheNoise) {
       {"less than three per cent", rtt(100, 0.05), rtt(98, 0.05), false},
       {"more than three per cent", rtt(100, 0.05), rtt(95, 0.05), true},
       {"within the noise", rtt(20, 10), rtt(16, 10), false},
-      {"beyond the noise", rtt(20, 10), rtt(10, 10), true},
+      {"beyond the noise", rtt(20, 10), rtt(8, 10), true},
       {"worse", rtt(20), rtt(25), false},
       {"an outage", lossy(5, 1000, 100), rtt(200), true},
   };
   for (const Case& one : cases) {
     PrefixState state = measured(kPrefix, {{kFra, one.incumbent}, {kIad, one.challenger}});
     state.prefer(kWww, kFra);
-    EXPECT_EQ(decide_preferences(state, three_sites(), kAllSites), one.moves) << one.what;
+    EXPECT_EQ(decide_preferences(state, three_sites(), kAllSites, kNow), one.moves) << one.what;
     EXPECT_EQ(preferred(state), one.moves ? kIad : kFra) << one.what;
   }
 }
@@ -96,35 +97,35 @@ TEST(Preference, DoesNotTrustOneLuckySample) {
   lucky.samples = 1;
   PrefixState state = measured(kPrefix, {{kFra, rtt(30)}, {kIad, lucky}});
   state.prefer(kWww, kFra);
-  EXPECT_FALSE(decide_preferences(state, three_sites(), kAllSites));
+  EXPECT_FALSE(decide_preferences(state, three_sites(), kAllSites, kNow));
 }
 
 TEST(Preference, IsAtOnceGivenUpWhenItsSiteIsDown) {
   PrefixState state = measured(kPrefix, {{kFra, rtt(10)}, {kIad, rtt(90)}});
-  decide_preferences(state, three_sites(), kAllSites);
-  EXPECT_TRUE(decide_preferences(state, three_sites(), site_bit(kIad) | site_bit(kSin)));
+  decide_preferences(state, three_sites(), kAllSites, kNow);
+  EXPECT_TRUE(decide_preferences(state, three_sites(), site_bit(kIad) | site_bit(kSin), kNow));
   EXPECT_EQ(preferred(state), kIad);
-  EXPECT_TRUE(decide_preferences(state, three_sites(), kAllSites));
+  EXPECT_TRUE(decide_preferences(state, three_sites(), kAllSites, kNow));
   EXPECT_EQ(preferred(state), kFra);
 }
 
 TEST(Preference, StaysWhenNothingMeasuredIsUp) {
   PrefixState state = measured(kPrefix, {{kFra, rtt(10)}});
-  decide_preferences(state, three_sites(), kAllSites);
-  EXPECT_FALSE(decide_preferences(state, three_sites(), site_bit(kSin)));
+  decide_preferences(state, three_sites(), kAllSites, kNow);
+  EXPECT_FALSE(decide_preferences(state, three_sites(), site_bit(kSin), kNow));
   EXPECT_EQ(preferred(state), kFra);
 }
 
 TEST(Preference, CountsAllAsUpWhenAllAreDown) {
   PrefixState state = measured(kPrefix, {{kFra, rtt(10)}, {kIad, rtt(5)}});
-  EXPECT_TRUE(decide_preferences(state, three_sites(), SiteMask{0}));
+  EXPECT_TRUE(decide_preferences(state, three_sites(), SiteMask{0}, kNow));
   EXPECT_EQ(preferred(state), kIad);
 }
 
 TEST(Preference, IsForgottenWithItsEstimate) {
   PrefixState state = measured(kPrefix, {});
   state.prefer(kWww, kFra);
-  EXPECT_TRUE(decide_preferences(state, three_sites(), kAllSites));
+  EXPECT_TRUE(decide_preferences(state, three_sites(), kAllSites, kNow));
   EXPECT_EQ(state.preferred(kWww), nullptr);
 }
 
@@ -132,9 +133,114 @@ TEST(Preference, IsNeverASiteOfAnotherService) {
   Topology topology = three_sites();
   topology.services = {{"a.example", {kFra}}, {"b.example", {kIad, kSin}}};
   PrefixState state = measured(kPrefix, {{kFra, rtt(1)}, {kIad, rtt(80)}, {kSin, rtt(50)}});
-  EXPECT_TRUE(decide_preferences(state, topology, kAllSites));
+  EXPECT_TRUE(decide_preferences(state, topology, kAllSites, kNow));
   EXPECT_EQ(*state.preferred(ServiceId(0)), kFra);
   EXPECT_EQ(*state.preferred(ServiceId(1)), kSin);
+}
+
+// fra is used, iad becomes better by so much; whether answers have moved so long after.
+class Dwell : public ::testing::Test {
+ protected:
+  Dwell() : state_(measured(kPrefix, {{kFra, rtt(30)}, {kIad, rtt(40)}})) {
+    topology_.services[0].dwell = Seconds(10);
+    decide(Seconds(0));
+  }
+  SiteId decide(Seconds after) {
+    decide_preferences(state_, topology_, kAllSites, kNow + after);
+    return *state_.preferred(kWww);
+  }
+  void become(double fra, double iad) {
+    state_.set(kFra, rtt(fra));
+    state_.set(kIad, rtt(iad));
+  }
+
+  Topology topology_ = three_sites();
+  PrefixState state_;
+};
+
+TEST_F(Dwell, AGainMustLast) {
+  become(30, 20);
+  EXPECT_EQ(decide(Seconds(100)), kFra);
+  EXPECT_EQ(decide(Seconds(109)), kFra);
+  EXPECT_EQ(decide(Seconds(110)), kIad);
+}
+
+TEST_F(Dwell, BeginsAnewWhenTheGainWasGone) {
+  become(30, 20);
+  decide(Seconds(100));
+  become(30, 40);
+  decide(Seconds(105));
+  become(30, 20);
+  EXPECT_EQ(decide(Seconds(110)), kFra);
+  EXPECT_EQ(decide(Seconds(119)), kFra);
+  EXPECT_EQ(decide(Seconds(120)), kIad);
+}
+
+TEST_F(Dwell, HarmIsEndedAtOnce) {
+  become(300, 40);
+  EXPECT_EQ(decide(Seconds(100)), kIad);
+}
+
+TEST_F(Dwell, TheFirstMinuteOfANetworkDoesNotWait) {
+  become(30, 20);
+  EXPECT_EQ(decide(Seconds(20)), kIad);
+}
+
+TEST_F(Dwell, APathThatAlternatesIsHeldStill) {
+  int moves = 0;
+  SiteId was = kFra;
+  for (int minute = 2; minute < 60; ++minute) {
+    if (minute % 2 == 0) {
+      become(300, 40);
+    } else {
+      become(40, 300);
+    }
+    const SiteId is = decide(Seconds(60 * minute));
+    if (is != was) ++moves;
+    was = is;
+  }
+  EXPECT_EQ(moves, 4);
+}
+
+TEST_F(Dwell, EvenHeldStillItLeavesWhatStaysBad) {
+  for (int minute = 2; minute < 6; ++minute) {
+    become(minute % 2 == 0 ? 300 : 40, minute % 2 == 0 ? 40 : 300);
+    decide(Seconds(60 * minute));
+  }
+  become(300, 40);
+  EXPECT_EQ(decide(Seconds(600)), kFra);
+  EXPECT_EQ(decide(Seconds(899)), kFra);
+  EXPECT_EQ(decide(Seconds(900)), kIad);
+}
+
+// Four sites see a client in Europe; what sin says would need a client next door to Singapore.
+TEST(Preference, IsNotWhatLightForbids) {
+  Topology topology = three_sites();
+  topology.sites.push_back({"par", Location{48.86, 2.35}, {}});
+  topology.services[0].sites.emplace_back(std::uint16_t{3});
+  PrefixState state =
+      measured(kPrefix, {{kFra, rtt(12)}, {kIad, rtt(85)}, {kSin, rtt(2)}, {SiteId(3), rtt(15)}});
+  decide_preferences(state, topology, kAllSites, kNow);
+  EXPECT_EQ(preferred(state), kFra);
+  state.set(kSin, rtt(160));
+  state.set(kFra, rtt(200));
+  decide_preferences(state, topology, kAllSites, kNow);
+  EXPECT_EQ(preferred(state), SiteId(3));
+}
+
+TEST(Preference, OfTwoThatContradictEachOtherIsTheBetter) {
+  PrefixState state = measured(kPrefix, {{kFra, rtt(12)}, {kSin, rtt(2)}});
+  decide_preferences(state, three_sites(), kAllSites, kNow);
+  EXPECT_EQ(preferred(state), kSin);
+}
+
+TEST(Score, CountsTheRttOfTheObjective) {
+  Estimate estimate = rtt(30);
+  estimate.min = Micros(20'000);
+  estimate.p90 = Micros(90'000);
+  EXPECT_EQ(score(estimate), Micros(30'000));
+  EXPECT_EQ(score(estimate, Objective::min), Micros(20'000));
+  EXPECT_EQ(score(estimate, Objective::p90), Micros(90'000));
 }
 
 // Two paths as a laboratory gives them: five answers a window, Gaussian-like jitter of their own.
@@ -150,7 +256,7 @@ class TwoPaths {
     fold(kIad, iad);
     const SiteId* before = state_.preferred(kWww);
     const bool had_one = before != nullptr;
-    return decide_preferences(state_, three_sites(), kAllSites) && had_one;
+    return decide_preferences(state_, three_sites(), kAllSites, kNow) && had_one;
   }
   SiteId preferred() const { return *state_.preferred(kWww); }
 

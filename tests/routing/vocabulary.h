@@ -32,6 +32,7 @@ inline Topology three_sites() {
                     {"iad", Location{38.95, -77.45}, {}},
                     {"sin", Location{1.35, 103.99}, {}}};
   topology.services = {{"www.example.com", {kFra, kIad, kSin}}};
+  topology.services[0].dwell = Seconds(0);  // what a gain is worth first; how long it lasts apart
   return topology;
 }
 

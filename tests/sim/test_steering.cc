@@ -56,20 +56,26 @@ TEST(Steering, DoesNotMoveOnNoiseAlone) {
   EXPECT_EQ(world.preference_changes(), settled);
 }
 
-// Two sites 0.2 ms apart: nobody gains from a change. The policy moves on chance less than once in
-// 700 independent windows; an hour of 360 rounds of 3 samples, remembered for 128 answers, has 8.4
-// of them, so 60 prefixes expect 0.7 moves. More than 5 has a probability under 1 in 5000.
-TEST(Steering, RarelyMovesBetweenSitesThatAreAllButEqual) {
-  World world(small());
-  for (std::size_t p = 0; p < 60; ++p) {
-    const std::size_t best = world.best(p);
-    world.set_base((best + 1) % 8, p, world.base(best, p) + Micros(200));
+// Two sites 0.2 ms apart: nobody gains from a change. Queueing noise of 2 ms makes the median of three
+// probes jump by 8 ms about once in 2500 windows: 20 times in this hour, each for a round or two. At most
+// one client in a hundred may be moved by it.
+TEST(Steering, HardlyEverMovesBetweenSitesThatAreAllButEqual) {
+  for (const Micros noise : {kNoise, Micros(2'000)}) {
+    World world(small());
+    for (std::size_t p = 0; p < 60; ++p) {
+      const std::size_t best = world.best(p);
+      world.set_base((best + 1) % 8, p, world.base(best, p) + Micros(200));
+    }
+    const Path path = [&](std::size_t site, std::size_t prefix) {
+      return world.quiet(site, prefix, noise);
+    };
+    world.run(minutes(5), path);
+    const auto settled = world.preference_changes();
+    world.run(minutes(305), path);
+    // 60 clients, five hours.
+    EXPECT_LE(world.preference_changes() - settled, 3U) << "noise " << noise.count() << " us";
+    EXPECT_EQ(badly_steered(world, 60), 0U);
   }
-  world.run(minutes(5), quiet(world));
-  const auto settled = world.preference_changes();
-  world.run(minutes(65), quiet(world));
-  EXPECT_LE(world.preference_changes() - settled, 5U);
-  EXPECT_EQ(badly_steered(world, 60), 0U);
 }
 
 TEST(Steering, FollowsAPathThatBecameWorseWithinOneRoundAndAWindow) {
