@@ -3,10 +3,14 @@
 """Comparisons against named peers, in interleaved rounds on pinned cores.
 
 usage: scripts/bench dns [--rounds N] [--seconds S] [--only NAME,..] [--json FILE]
+       scripts/bench routing [--data DIR] [--draws D] [--sites N] [--seed N] [--svg DIR] [--json FILE]
        scripts/bench prefix_table|compile|answer|reduce|probe [--json FILE]
 
 dns           one server core, one load core; every round asks every server in turn. Peers: a bare
               UDP echo, gdnsd, knot (geoip module for routed names) and nsd, from Debian's packages.
+routing       what answers cost beyond the best site, by paths measured, beside simple ways to choose
+              them. DIR holds rtt-planetlab490/, rtt-wonderproxy241/ and bgp-prefixes/; without it only
+              the slice that comes with the sources is used. --svg writes the plots of docs/routing-quality.md.
 others        Google Benchmark programs of this project, alone.
 
 Prints medians with minimum and maximum. Compare only figures of one run: this machine's speed drifts.
@@ -23,6 +27,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "bench"
 sys.path.insert(0, str(ROOT / "bench"))
 import dns_peers  # noqa: E402
+import routing  # noqa: E402
 
 MICRO = ("prefix_table", "compile", "answer", "reduce", "probe")
 
@@ -95,11 +100,16 @@ def run_micro(name):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("name", choices=["dns", *MICRO])
+    parser.add_argument("name", choices=["dns", "routing", *MICRO])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2)
     parser.add_argument("--only", type=lambda text: text.split(","))
     parser.add_argument("--json", type=pathlib.Path)
+    parser.add_argument("--data", type=pathlib.Path)
+    parser.add_argument("--svg", type=pathlib.Path)
+    parser.add_argument("--draws", type=int, default=40)
+    parser.add_argument("--sites", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
 
     print(f"machine: {machine()}")
@@ -107,6 +117,8 @@ def main():
     if options.name == "dns":
         print("versions: " + ", ".join(dns_peers.versions()))
         results = run_dns(options)
+    elif options.name == "routing":
+        results = routing.run(BUILD, options)
     else:
         results = run_micro(options.name)
     if options.json:
