@@ -57,7 +57,10 @@ class Answerer {
       if (match_.kind == Zone::Kind::referral) return refer(match_);
       if (aliases == 0) response_.set_authoritative();
       if (match_.kind == Zone::Kind::nxdomain) return deny(Rcode::nxdomain);
-      if (!follow_alias(*match_.node, aliases)) return;
+      if (match_.kind == Zone::Kind::redirection) {
+        if (aliases == kMaxAliases || !follow_redirection()) return;
+      } else if (!follow_alias(*match_.node, aliases))
+        return;
     }
   }
 
@@ -125,6 +128,32 @@ class Answerer {
     if (!read_target(alias->wire, kRecordHead, zone_->origin(), target_)) return false;
     name_ = &target_;
     owner_ = target;
+    return true;
+  }
+
+  // RFC 6672 section 3.2: the DNAME, and a CNAME made from it for those who do not know DNAME. True when
+  // the new name is to be answered next.
+  bool follow_redirection() noexcept {
+    const auto redirection = zone_->rrset(*match_.node, type::dname);
+    if (!redirection) return false;
+    const std::size_t target = response_.position() + kRecordHead;
+    const std::size_t owner = response_.place_of_suffix(owner_, match_.skip);
+    if (!require_signed(Response::answer, *redirection, rrsig(*redirection), owner)) return false;
+    const std::size_t kept = name_->wire().size() - name_->suffix(match_.skip).size();
+    std::array<std::uint8_t, kMaxNameOctets> labels;
+    std::copy_n(name_->wire().begin(), kept, labels.begin());
+    const Bytes prefix = Bytes(labels).first(kept);
+    if (!target_.assign(prefix, redirection->first_data())) {
+      response_.set_rcode(Rcode::yxdomain);
+      return false;
+    }
+    const std::size_t alias = response_.position() + kRecordHead;
+    if (!response_.add_alias(owner_, redirection->ttl(), prefix, target)) {
+      response_.set_truncated();
+      return false;
+    }
+    name_ = &target_;
+    owner_ = alias;
     return true;
   }
 

@@ -101,6 +101,25 @@ bool Response::add_below(Section section, Bytes labels, const Rrset& record, std
   return true;
 }
 
+bool Response::add_alias(std::size_t owner, std::uint32_t ttl, Bytes labels,
+                         std::size_t target) noexcept {
+  const std::size_t start = writer_.position();
+  if (owner > kMaxPointer || target > kMaxPointer || start > kMaxPointer) return false;
+  writer_.u16(static_cast<std::uint16_t>(kPointerTag | owner));
+  writer_.u16(type::cname);
+  writer_.u16(kClassIn);
+  writer_.u32(ttl);
+  writer_.u16(static_cast<std::uint16_t>(labels.size() + 2));
+  writer_.put(labels);
+  writer_.u16(static_cast<std::uint16_t>(kPointerTag | target));
+  if (writer_.ok()) {
+    ++counts_[answer];
+    return true;
+  }
+  writer_.rewind(start);
+  return false;
+}
+
 std::size_t Response::place_of_suffix(std::size_t place, std::size_t skip) const noexcept {
   const Bytes message = writer_.written();
   for (;;) {

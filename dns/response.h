@@ -56,6 +56,9 @@ class Response {
   bool add_below(Section section, Bytes labels, const Rrset& record, std::size_t apex,
                  std::optional<std::uint32_t> ttl = std::nullopt) noexcept;
 
+  // Adds a CNAME made for this reply: its target is `labels`, then the name at `target`.
+  bool add_alias(std::size_t owner, std::uint32_t ttl, Bytes labels, std::size_t target) noexcept;
+
   // Where in this message the name at `place` continues after `skip` labels.
   std::size_t place_of_suffix(std::size_t place, std::size_t skip) const noexcept;
   // The name at `place`, which this class wrote.

@@ -40,15 +40,15 @@ const Zone::Node* Zone::find_wildcard(const Name& name, std::size_t encloser_ski
   return found == 0 ? nullptr : &nodes_[found - 1];
 }
 
-const Zone::Node* Zone::topmost_cut(const Name& name, std::size_t& skip) const noexcept {
-  for (std::size_t at = name.labels() - origin_labels_; at-- > 0;) {
+// The first node from the apex down that hands the name on: to other servers, or to another name.
+Zone::Match Zone::topmost_cut(const Name& name) const noexcept {
+  for (std::size_t at = name.labels() - origin_labels_ + 1; at-- > 0;) {
     const Node* node = find_node(name, at);
-    if (node != nullptr && node->is_cut) {
-      skip = at;
-      return node;
-    }
+    if (node == nullptr) continue;
+    if (node->is_cut) return {Kind::referral, node, at, false};
+    if (node->has_dname && at > 0) return {Kind::redirection, node, at, false};
   }
-  return nullptr;
+  return {};
 }
 
 Zone::Match Zone::find(const Name& name, std::uint16_t qtype) const noexcept {
@@ -66,12 +66,11 @@ Zone::Match Zone::find(const Name& name, std::uint16_t qtype) const noexcept {
   const Node* closest = node != nullptr ? node : find_node(name, encloser);
   if (closest == nullptr) return {};
   const bool is_parents_ds = node != nullptr && node->is_cut && qtype == type::ds;
-  if (closest->is_below_cut || (closest->is_cut && !is_parents_ds)) {
-    Match match{Kind::referral, nullptr, 0, false};
-    match.node = topmost_cut(name, match.skip);
-    return match;
-  }
   const bool is_missing = node == nullptr;
+  const bool is_redirected = is_missing && closest->has_dname;
+  if (closest->is_below_cut || is_redirected || (closest->is_cut && !is_parents_ds)) {
+    return topmost_cut(name);
+  }
   if (is_missing && closest->has_wildcard) node = find_wildcard(name, encloser);
   return {node == nullptr ? Kind::nxdomain : Kind::node, node, encloser, is_missing};
 }

@@ -31,15 +31,17 @@ class Zone {
     std::uint16_t service = kNoService;
     std::uint8_t name_octets = 0;
     bool is_cut = false;        // NS records below the apex
-    bool is_below_cut = false;  // glue, or occluded
+    bool is_below_cut = false;  // glue, or occluded by a delegation or a DNAME above
+    bool has_dname = false;     // names below are redirected (RFC 6672)
     bool has_wildcard = false;  // a child named "*"
   };
-  enum class Kind : std::uint8_t { node, referral, nxdomain };
+  enum class Kind : std::uint8_t { node, referral, redirection, nxdomain };
   struct Match {
     Kind kind = Kind::nxdomain;
-    const Node* node = nullptr;  // the name's own, the wildcard's, or the cut; null for nxdomain
-    // How many labels of the name stand before the cut of a referral, or before the closest encloser
-    // of a missing name and of one that a wildcard stands for.
+    const Node* node =
+        nullptr;  // the name's own, the wildcard's, the cut, or the DNAME's; null for nxdomain
+    // How many labels of the name stand before the cut of a referral or the owner of a DNAME, or before
+    // the closest encloser of a missing name and of one that a wildcard stands for.
     std::size_t skip = 0;
     bool is_wildcard = false;
   };
@@ -91,7 +93,7 @@ class Zone {
 
   std::uint32_t find_index(Bytes name, std::uint32_t hash) const noexcept;  // index + 1, or 0
   const Node* find_wildcard(const Name& name, std::size_t encloser_skip) const noexcept;
-  const Node* topmost_cut(const Name& name, std::size_t& skip) const noexcept;
+  Match topmost_cut(const Name& name) const noexcept;
 
   std::vector<std::uint8_t> origin_;
   std::size_t origin_labels_ = 0;

@@ -230,8 +230,11 @@ void ZoneBuilder::compile_node(std::size_t first, std::size_t end) {
     if (head.type == type::soa) check_soa_row(head, index == kApex);
     if (head.type == type::ns && index != kApex) zone_.nodes_[index].is_cut = true;
     if (head.type == type::dname) {
-      records_.warning(head.line,
-                       "DNAME is answered as data only; names below it do not follow it");
+      zone_.nodes_[index].has_dname = true;
+      if (next - at > 1) {
+        records_.error(row(at + 1).line,
+                       "a second DNAME at one name; it can lead to one place only");
+      }
     }
     if (is_routed && is_address(head.type)) {
       records_.warning(head.line, "addresses at a service's name are ignored: they are routed");
@@ -326,14 +329,15 @@ void ZoneBuilder::check_soa_row(const Row& soa, bool is_apex) {
 void ZoneBuilder::mark_cuts() {
   // Without a cut nothing lies below one: most zones end here.
   if (std::none_of(zone_.nodes_.begin(), zone_.nodes_.end(),
-                   [](const Zone::Node& node) { return node.is_cut; })) {
+                   [](const Zone::Node& node) { return node.is_cut || node.has_dname; })) {
     return;
   }
   Name name;
   for (Zone::Node& node : zone_.nodes_) {
     name.assign(Bytes(zone_.names_).subspan(node.name));
-    for (std::size_t skip = 1; skip + zone_.origin_labels_ < name.labels(); ++skip) {
-      node.is_below_cut |= zone_.find_node(name, skip)->is_cut;
+    for (std::size_t skip = 1; skip + zone_.origin_labels_ <= name.labels(); ++skip) {
+      const Zone::Node* above = zone_.find_node(name, skip);
+      node.is_below_cut |= above->is_cut || above->has_dname;
     }
   }
 }
@@ -345,9 +349,10 @@ void ZoneBuilder::check_services(const std::vector<ServiceName>& services) {
     const Zone::Node* node = zone_.find_node(name);
     const std::string text = name_to_text(service.name);
     if (node->is_cut || node->is_below_cut) {
-      records_.error(0, fmt::format("service {} lies under a delegation; route a name of the zone "
-                                    "itself or remove the NS records",
-                                    text));
+      records_.error(0,
+                     fmt::format("service {} lies under a delegation or a DNAME; route a name of "
+                                 "the zone itself or remove the NS or DNAME records",
+                                 text));
     }
     if (zone_.rrset(*node, type::cname)) {
       records_.error(

@@ -15,7 +15,8 @@ namespace {
 // SHA-1, no flags, no iterations, no salt (RFC 9276 section 3.1).
 constexpr std::uint8_t kNsec3Parameters[] = {1, 0, 0, 0, 0};
 constexpr std::uint8_t kHashOctets = 20;
-constexpr std::size_t kUsualRrsig = 128;  // octets of a record with a signer's name of common length
+constexpr std::size_t kUsualRrsig =
+    128;  // octets of a record with a signer's name of common length
 
 RecordData copy(Bytes bytes) { return {bytes.begin(), bytes.end()}; }
 
