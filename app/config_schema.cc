@@ -138,7 +138,7 @@ constexpr std::array kKeys{
         "Signs the zone, routed names included; nothing below it is needed."},
     Key{"zones[].dnssec.algorithm", word, kOne, kOptional, "", "ecdsap256sha256|ed25519",
         "ecdsap256sha256", "Algorithm of the keys that `key generate` makes."},
-    Key{"zones[].dnssec.denial", word, kOne, kOptional, "", "nsec|nsec3", "nsec",
+    Key{"zones[].dnssec.denial", word, kOne, kOptional, "", "nsec|nsec3|compact", "nsec",
         "How the zone proves that something does not exist."},
     Key{"zones[].dnssec.signature-lifetime", duration, kOne, kOptional, "", "2s..365d", "14d",
         "How long a signature is valid."},

@@ -4,7 +4,7 @@
 
 usage: scripts/bench dns [--rounds N] [--seconds S] [--only NAME,..] [--json FILE]
        scripts/bench routing [--data DIR] [--draws D] [--sites N] [--seed N] [--svg DIR] [--json FILE]
-       scripts/bench prefix_table|compile|answer|reduce|probe [--json FILE]
+       scripts/bench prefix_table|compile|answer|sign|reduce|probe [--json FILE]
 
 dns           one server core, one load core; every round asks every server in turn. Peers: a bare
               UDP echo, gdnsd, knot (geoip module for routed names) and nsd, from Debian's packages.
@@ -29,7 +29,7 @@ sys.path.insert(0, str(ROOT / "bench"))
 import dns_peers  # noqa: E402
 import routing  # noqa: E402
 
-MICRO = ("prefix_table", "compile", "answer", "reduce", "probe")
+MICRO = ("prefix_table", "compile", "answer", "sign", "reduce", "probe")
 
 
 def machine():

@@ -44,16 +44,21 @@ void answer_chaos(const AnswerOptions& options, const Query& query, Response& re
 }
 
 // A well-formed query.
-void answer_query(const Snapshot& snapshot, const Query& query, const Address& sender,
+void answer_query(const Snapshot& snapshot, const Query& query, const Request& request,
                   Response& response, Reply& reply) noexcept {
   if (!query.has_question) return;  // the cookie is all that was asked for
   if (query.klass == kClassChaos) return answer_chaos(snapshot.options, query, response);
   if (query.klass != kClassIn) return response.refuse(ExtendedError::not_authoritative);
+  // RFC 9824 section 3.5: a type that stands in bit maps only.
+  if (query.type == type::nxname) {
+    response.set_rcode(Rcode::formerr);
+    return response.set_extended_error(ExtendedError::invalid_query_type);
+  }
   // Zone transfers are not offered.
   if (query.type == type::axfr || query.type == type::ixfr) {
     return response.refuse(ExtendedError::not_supported);
   }
-  answer_question(snapshot, query, sender, response, reply);
+  answer_question(snapshot, query, request, response, reply);
 }
 
 // What the reply's OPT carries; the verdict on the query's cookie goes into `reply`.
@@ -93,7 +98,7 @@ Reply answer(const Snapshot& snapshot, const Request& request, MutableBytes out)
   if (request.must_truncate) {
     response.set_truncated();
   } else if (verdict == Verdict::ok) {
-    answer_query(snapshot, query, request.sender, response, reply);
+    answer_query(snapshot, query, request, response, reply);
   }
   reply.rcode = response.rcode();
   reply.is_truncated = response.is_truncated();
@@ -103,6 +108,7 @@ Reply answer(const Snapshot& snapshot, const Request& request, MutableBytes out)
   Response short_response(query, out, limit, opt);
   short_response.set_rcode(reply.rcode);
   short_response.set_truncated();
+  reply.unsigned_denial.reset();
   reply.is_truncated = true;
   reply.size = short_response.finish();
   return reply;

@@ -27,6 +27,8 @@ struct Request {
   Transport transport = Transport::udp;
   std::uint32_t now = 0;       // Unix seconds, for the age of cookies
   bool must_truncate = false;  // header, question and OPT alone, with TC
+  bool may_leave_unsigned =
+      false;  // a compact denial, which the caller signs: Reply::unsigned_denial
 };
 
 // Resolvers stop following aliases between 8 and 17; past 16 the rest is theirs to ask for.
@@ -37,7 +39,9 @@ struct Reply {
   Rcode rcode = Rcode::noerror;
   bool is_truncated = false;
   CookieVerdict cookie = CookieVerdict::none;
-  bool used_client_subnet = false;  // the answer depends on the query's Client Subnet
+  std::optional<OnlineDenial> unsigned_denial;  // to be signed before the reply is sent
+  bool lacked_signature = false;                // a longer denial stands for a compact one
+  bool used_client_subnet = false;              // the answer depends on the query's Client Subnet
   // Of a routed answer: the service, whom it was routed for, and how.
   std::optional<routing::ServiceId> service;
   Address client;         // the address the decision used

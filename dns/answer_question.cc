@@ -34,9 +34,9 @@ Client client_of(const Snapshot& snapshot, const Query& query, const Address& se
 // One answer in the making. A name is looked up, and when it is an alias, its target is the next name.
 class Answerer {
  public:
-  Answerer(const Snapshot& snapshot, const Query& query, const Address& sender, Response& response,
+  Answerer(const Snapshot& snapshot, const Query& query, const Request& request, Response& response,
            Reply& reply) noexcept
-      : snapshot_(snapshot), query_(query), sender_(sender), response_(response), reply_(reply) {}
+      : snapshot_(snapshot), query_(query), request_(request), response_(response), reply_(reply) {}
 
   void run() noexcept {
     follow();
@@ -196,7 +196,7 @@ class Answerer {
   }
 
   void route(routing::ServiceId service, Family family) noexcept {
-    const Client client = client_of(snapshot_, query_, sender_);
+    const Client client = client_of(snapshot_, query_, request_.sender);
     reply_.service = service;
     reply_.client = client.address;
     reply_.client_network = client.network;
@@ -260,10 +260,23 @@ class Answerer {
         std::min(longest_ttl.value_or(zone_->negative_ttl()), zone_->negative_ttl());
     const Rrset signature = signatures_ == nullptr ? Rrset{} : signatures_->rrsig(zone_->soa());
     if (!require_signed(Response::authority, zone_->negative_soa(), signature, apex(), ttl)) return;
-    if (!wants_proof()) return;
+    if (!wants_proof() || deny_compactly(rcode, without, ttl)) return;
     const bool fits = rcode == Rcode::nxdomain ? prover().no_name(match_)
                                                : prover().no_data(match_, without, ttl);
     if (!fits) response_.set_truncated();
+  }
+
+  // RFC 9824: a missing name is answered as one that has nothing, and says so in its bit map; the
+  // rcode tells it only to those who say that they understand both (section 5).
+  bool deny_compactly(Rcode rcode, std::optional<Family> without, std::uint32_t ttl) noexcept {
+    if (signatures_->online_key() == nullptr) return false;
+    const bool is_missing = match_.node == nullptr || match_.is_wildcard;
+    reply_.lacked_signature = is_missing && !request_.may_leave_unsigned;
+    if (!is_missing || reply_.lacked_signature) return false;
+    reply_.unsigned_denial = prover().compact(match_, without, ttl);
+    if (!reply_.unsigned_denial) return false;
+    if (rcode == Rcode::nxdomain && !query_.edns->compact_ok) response_.set_rcode(Rcode::noerror);
+    return true;
   }
 
   void refer(const Zone::Match& cut) noexcept {
@@ -312,7 +325,7 @@ class Answerer {
 
   const Snapshot& snapshot_;
   const Query& query_;
-  const Address& sender_;
+  const Request& request_;
   Response& response_;
   Reply& reply_;
   const Zone* zone_ = nullptr;
@@ -328,9 +341,9 @@ class Answerer {
 
 }  // namespace
 
-void answer_question(const Snapshot& snapshot, const Query& query, const Address& sender,
+void answer_question(const Snapshot& snapshot, const Query& query, const Request& request,
                      Response& response, Reply& reply) noexcept {
-  Answerer(snapshot, query, sender, response, reply).run();
+  Answerer(snapshot, query, request, response, reply).run();
 }
 
 }  // namespace isochrone::dns

@@ -7,7 +7,6 @@
 // Cost:    see answer(), of which this is the larger part.
 #pragma once
 
-#include "base/ip.h"
 #include "dns/answer.h"
 #include "dns/query.h"
 #include "dns/response.h"
@@ -16,7 +15,7 @@
 namespace isochrone::dns {
 
 // `query` has a question. Fills response, and what `reply` tells about a routed answer.
-void answer_question(const Snapshot& snapshot, const Query& query, const Address& sender,
+void answer_question(const Snapshot& snapshot, const Query& query, const Request& request,
                      Response& response, Reply& reply) noexcept;
 
 }  // namespace isochrone::dns

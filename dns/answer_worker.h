@@ -51,12 +51,17 @@ class Answers {
  private:
   void sample(const Reply& reply) noexcept;
   void limit(Request request, MutableBytes out, Reply& reply) noexcept;
+  bool may_sign() noexcept;
+  // Signs a compact denial, or answers again without.
+  void sign(Request& request, MutableBytes out, Reply& reply) noexcept;
 
   Published<Snapshot>::Reader reader_;
   WorkerCounters& counters_;
   std::shared_ptr<const Snapshot> reported_;
   unsigned workers_;
   std::uint32_t unix_seconds_ = 0;  // as of the last refresh
+  std::uint32_t signing_second_ = 0;
+  unsigned may_be_signed_ = 0;  // in that second
   Monotonic now_{};
   RateLimiter limiter_;
   DemandTable demand_;

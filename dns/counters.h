@@ -24,6 +24,8 @@ struct WorkerCounters {
   Counter send_failed;     // replies the kernel did not take
   Counter rate_dropped;    // replies not sent because their network had its share
   Counter rate_truncated;  // likewise, sent with TC instead
+  Counter online_signed;   // denials signed for the query
+  Counter online_refused;  // likewise, beyond the worker's share: answered from the chain
   Counter demand_lost;     // queries that found the demand table full
   Counter tcp_accepted;
   Counter tcp_timed_out;

@@ -22,6 +22,7 @@ Edns parse_opt(std::uint16_t klass, std::uint32_t ttl) noexcept {
   edns.udp_payload = std::max(klass, static_cast<std::uint16_t>(kMinUdpPayload));
   edns.version = static_cast<std::uint8_t>(ttl >> 16);
   edns.dnssec_ok = (ttl & 0x8000) != 0;
+  edns.compact_ok = (ttl & 0x4000) != 0;
   return edns;
 }
 

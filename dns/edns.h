@@ -36,6 +36,7 @@ struct Edns {
   std::uint16_t udp_payload = 512;  // never below 512
   std::uint8_t version = 0;
   bool dnssec_ok = false;
+  bool compact_ok = false;  // CO: NXDOMAIN may come with a compact denial (RFC 9824 section 5.1)
   bool wants_nsid = false;
   std::optional<ClientSubnet> client_subnet;  // the first one
   std::optional<Cookie> cookie;               // the first one

@@ -25,14 +25,27 @@ bool Prover::no_name(const Zone::Match& match) noexcept {
 
 bool Prover::no_data(const Zone::Match& match, std::optional<Family> without,
                      std::optional<std::uint32_t> ttl) noexcept {
-  const auto proof = without ? signatures_.at_without(zone_, *match.node, *without)
-                             : signatures_.at(zone_, *match.node);
+  const auto proof = match.is_wildcard ? signatures_.in_chain(zone_, *match.node, without)
+                     : without         ? signatures_.at_without(zone_, *match.node, *without)
+                                       : signatures_.at(zone_, *match.node);
   if (!add(proof, ttl)) return false;
   if (!match.is_wildcard) return true;
   if (signatures_.denial() == Denial::nsec3 && !add(signatures_.at(zone_, encloser(match)))) {
     return false;
   }
   return cover_name(match.skip);
+}
+
+std::optional<OnlineDenial> Prover::compact(const Zone::Match& match, std::optional<Family> without,
+                                            std::uint32_t ttl) noexcept {
+  const OnlineKey* key = signatures_.online_key();
+  if (key == nullptr) return std::nullopt;
+  if (match.node == nullptr) return key->write(response_, name_, owner_, nxname_bitmap(), ttl);
+  if (!match.is_wildcard) return std::nullopt;
+  const auto proof = without ? signatures_.at_without(zone_, *match.node, *without)
+                             : signatures_.at(zone_, *match.node);
+  const Bytes data = proof.record.set.first_data();
+  return key->write(response_, name_, owner_, data.subspan(name_size(data).value_or(0)), ttl);
 }
 
 bool Prover::expansion(std::size_t encloser_skip) noexcept { return cover_name(encloser_skip); }

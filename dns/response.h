@@ -33,7 +33,8 @@ enum class ExtendedError : std::uint16_t {
   none = 0,
   not_authoritative = 20,
   not_supported = 21,
-  no_reachable_authority = 22
+  no_reachable_authority = 22,
+  invalid_query_type = 30
 };
 
 class Response {

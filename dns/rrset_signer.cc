@@ -158,6 +158,13 @@ Result<RrsetArena::Handle> RrsetSigner::sign(const SetToSign& set) {
   return *handle;
 }
 
+std::shared_ptr<const OnlineKey> RrsetSigner::online_key() const {
+  if (data_signers_.size() != 1) return nullptr;
+  return std::make_shared<const OnlineKey>(
+      *data_signers_.front(), zone_, now_ - static_cast<std::uint32_t>(kInceptionOffset.count()),
+      static_cast<std::uint32_t>(now_ + policy_.lifetime.count()));
+}
+
 Result<SignedSet> RrsetSigner::add(const SetToSign& set) {
   std::vector<Bytes> records(set.data.begin(), set.data.end());
   const auto handle = to_.arena_.add(set.type, set.ttl, records, {});

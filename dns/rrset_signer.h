@@ -45,6 +45,8 @@ class RrsetSigner {
   // The set and its RRSIGs, both in the arena.
   Result<SignedSet> add(const SetToSign& set);
   Result<RrsetArena::Handle> sign(const SetToSign& set);
+  // What signs later what cannot be signed ahead; null when several keys would have to.
+  std::shared_ptr<const OnlineKey> online_key() const;
 
   // A signature with less left than this is made anew.
   static Instant renewal(const SigningPolicy& policy, Instant now) { return now + policy.refresh; }

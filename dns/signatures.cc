@@ -35,31 +35,52 @@ std::optional<Signatures::Pair> Signatures::apex_set(std::uint16_t type) const n
   return std::nullopt;
 }
 
+const Signatures::RoutedName* Signatures::routed_name(const Zone& zone,
+                                                      const Zone::Node& node) const noexcept {
+  const auto service = zone.service(node);
+  return service ? routed_name(*service) : nullptr;
+}
+
 Signatures::Proof Signatures::proof(std::uint32_t entry) const noexcept {
-  return {chain_.owner(entry), get(chain_.record(entry)), entry};
+  return {chain_.owner(entry), get(chain_.record(entry))};
 }
 
 Signatures::Proof Signatures::at(const Zone& zone, const Zone::Node& node) const noexcept {
-  return proof(entry_of_node_[zone.id(node)]);
+  const std::size_t id = zone.id(node);
+  if (compact_.empty() || compact_[id].set.records == 0) return in_chain(zone, node, std::nullopt);
+  const Bytes name = zone.name(node);
+  return {name.first(name.size() - zone.origin().size()), get(compact_[id])};
+}
+
+Signatures::Proof Signatures::in_chain(const Zone& zone, const Zone::Node& node,
+                                       std::optional<Family> without) const noexcept {
+  Proof whole = proof(entry_of_node_[zone.id(node)]);
+  const RoutedName* name = without ? routed_name(zone, node) : nullptr;
+  if (name == nullptr) return whole;
+  const SignedSet& pair = name->without_family[*without == Family::v4 ? 0 : 1];
+  if (pair.set.records != 0) whole.record = get(pair);
+  return whole;
+}
+
+Signatures::Proof Signatures::at_without(const Zone& zone, const Zone::Node& node,
+                                         Family family) const noexcept {
+  if (compact_.empty()) return in_chain(zone, node, family);
+  Proof whole = at(zone, node);
+  const RoutedName* name = routed_name(zone, node);
+  if (name == nullptr) return whole;
+  const SignedSet& pair = name->compact_without_family[family == Family::v4 ? 0 : 1];
+  if (pair.set.records == 0) return in_chain(zone, node, family);
+  whole.record = get(pair);
+  return whole;
 }
 
 std::optional<Signatures::Pair> Signatures::nsec_at(const Zone& zone,
                                                     const Zone::Node& node) const noexcept {
   if (denial_ == Denial::nsec3) return std::nullopt;
+  if (!compact_.empty()) return at(zone, node).record;
   const std::uint32_t entry = entry_of_node_[zone.id(node)];
   if (!chain_.has_key(entry, CanonicalKey(zone.name(node)).bytes())) return std::nullopt;
   return proof(entry).record;
-}
-
-Signatures::Proof Signatures::at_without(const Zone& zone, const Zone::Node& node,
-                                         Family family) const noexcept {
-  Proof whole = at(zone, node);
-  const auto service = zone.service(node);
-  const RoutedName* name = service ? routed_name(*service) : nullptr;
-  if (name == nullptr) return whole;
-  const SignedSet& pair = name->without_family[family == Family::v4 ? 0 : 1];
-  if (pair.set.records != 0) whole.record = get(pair);
-  return whole;
 }
 
 Signatures::Proof Signatures::covering(Bytes name) const noexcept {
@@ -80,7 +101,8 @@ std::size_t Signatures::memory_bytes() const noexcept {
   return arena_.memory_bytes() + chain_.memory_bytes() +
          (rrsigs_.capacity() + routed_.capacity()) * sizeof(RrsetArena::Handle) +
          (entry_of_node_.capacity() + star_of_node_.capacity()) * sizeof(std::uint32_t) +
-         routed_names_.capacity() * sizeof(RoutedName) + memory_.capacity() * sizeof(Remembered);
+         compact_.capacity() * sizeof(SignedSet) + routed_names_.capacity() * sizeof(RoutedName) +
+         memory_.capacity() * sizeof(Remembered);
 }
 
 }  // namespace isochrone::dns

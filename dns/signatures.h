@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -16,6 +17,7 @@
 #include "base/ip.h"
 #include "base/time.h"
 #include "dns/denial_chain.h"
+#include "dns/online_denial.h"
 #include "dns/signing_policy.h"
 #include "dns/zone.h"
 #include "routing/topology.h"
@@ -33,7 +35,6 @@ class Signatures {
   struct Proof {
     Bytes owner;
     Pair record;
-    std::uint32_t entry = DenialChain::kNone;  // equal entries are the same record
   };
 
   Denial denial() const noexcept { return denial_; }
@@ -48,11 +49,17 @@ class Signatures {
   // The NSEC that a question for it gets; none where NSEC3 denies or at an empty non-terminal.
   std::optional<Pair> nsec_at(const Zone& zone, const Zone::Node& node) const noexcept;
 
+  // Compact denial: what signs the names that are missing; null where nothing can.
+  const OnlineKey* online_key() const noexcept { return online_key_.get(); }
+
   // The denial at a name that exists, or the one whose interval holds it when it is an empty
   // non-terminal of an NSEC zone.
   Proof at(const Zone& zone, const Zone::Node& node) const noexcept;
   // The same for a service's name while no site that is up has addresses of the family.
   Proof at_without(const Zone& zone, const Zone::Node& node, Family family) const noexcept;
+  // The record of the chain there, which compact denial has besides.
+  Proof in_chain(const Zone& zone, const Zone::Node& node,
+                 std::optional<Family> without) const noexcept;
   // The denial whose interval holds a missing name (folded wire form).
   Proof covering(Bytes name) const noexcept;
   // The one that holds "*" below `encloser`, which has no such child.
@@ -74,7 +81,8 @@ class Signatures {
   struct RoutedName {
     routing::ServiceId service;
     std::uint32_t first = 0;  // in routed_: v4 and v6 of site 0, then of site 1, ...
-    std::array<SignedSet, 2> without_family;  // of its denial
+    std::array<SignedSet, 2> without_family;  // of its record in the chain
+    std::array<SignedSet, 2> compact_without_family;
   };
   // Which signature belongs to which content, so that it can be kept when zones are signed again.
   struct Remembered {
@@ -85,6 +93,7 @@ class Signatures {
   Rrset get(const RrsetArena::Handle& handle) const noexcept { return arena_.get(handle); }
   Pair get(const SignedSet& pair) const noexcept { return {get(pair.set), get(pair.rrsig)}; }
   const RoutedName* routed_name(routing::ServiceId service) const noexcept;
+  const RoutedName* routed_name(const Zone& zone, const Zone::Node& node) const noexcept;
   Proof proof(std::uint32_t entry) const noexcept;
 
   Denial denial_ = Denial::nsec;
@@ -96,7 +105,9 @@ class Signatures {
   DenialChain chain_;
   std::vector<std::uint32_t> entry_of_node_;
   std::vector<std::uint32_t> star_of_node_;  // NSEC3: what holds the missing wildcard below it
-  std::vector<Remembered> memory_;           // sorted by digest
+  std::vector<SignedSet> compact_;           // by node
+  std::shared_ptr<const OnlineKey> online_key_;
+  std::vector<Remembered> memory_;  // sorted by digest
   Instant earliest_expiration_{};
   std::size_t made_ = 0;
   std::size_t kept_ = 0;

@@ -98,6 +98,12 @@ void measure_workers(Metrics& metrics, const std::deque<WorkerCounters>& workers
   count("isochrone_dns_rate_limited_total",
         "Replies over a network's rate, by what became of them.",
         [](const auto& w) -> auto& { return w.rate_truncated; }, {{"outcome", "truncated"}});
+  count("isochrone_dns_compact_denials_total",
+        "Missing names in zones with compact denial, by how they were denied.",
+        [](const auto& w) -> auto& { return w.online_signed; }, {{"by", "signature"}});
+  count("isochrone_dns_compact_denials_total",
+        "Missing names in zones with compact denial, by how they were denied.",
+        [](const auto& w) -> auto& { return w.online_refused; }, {{"by", "chain"}});
   count(
       "isochrone_dns_demand_lost_total", "Queries that found the demand table full.",
       [](const auto& w) -> auto& { return w.demand_lost; });

@@ -35,8 +35,9 @@ ZoneSigner::ZoneSigner(const ZoneSet& zones, const Zone& zone, std::span<const S
 Result<std::shared_ptr<const Signatures>> ZoneSigner::sign() {
   made_->denial_ = policy_.denial;
   made_->arena_.reserve((zone_.rrsets() + 2 * zone_.nodes().size()) * kUsualRrsig);
-  for (const auto step : {&ZoneSigner::sign_sets, &ZoneSigner::sign_routed,
-                          &ZoneSigner::add_apex_sets, &ZoneSigner::add_denials}) {
+  for (const auto step :
+       {&ZoneSigner::sign_sets, &ZoneSigner::sign_routed, &ZoneSigner::add_apex_sets,
+        &ZoneSigner::add_denials, &ZoneSigner::add_compact}) {
     if (auto done = (this->*step)(); !done) return tl::unexpected(done.error());
   }
   auto& memory = made_->memory_;
@@ -69,7 +70,7 @@ Result<void> ZoneSigner::sign_routed() {
     const auto service = zone_.service(node);
     if (!service) continue;
     const auto first = static_cast<std::uint32_t>(made_->routed_.size());
-    made_->routed_names_.push_back({*service, first, {}});
+    made_->routed_names_.push_back({*service, first, {}, {}});
     made_->routed_.resize(first + 2 * zones_.sites());
     for (const Family family : {Family::v4, Family::v6}) {
       const ZoneSet::Routed routed = zones_.routed(*service, family);
@@ -203,7 +204,7 @@ Result<void> ZoneSigner::add_denial(const Keyed& at, const Keyed& next) {
   auto whole = add_denial_set(owner, data, types);
   if (!whole) return tl::unexpected(whole.error());
   made_->chain_.add(at.key, labels, *whole);
-  return add_variants(node, owner, data, types);
+  return add_variants(node, owner, data, types, &Signatures::RoutedName::without_family);
 }
 
 Result<SignedSet> ZoneSigner::add_denial_set(Bytes owner, RecordData data, Types types) {
@@ -216,7 +217,7 @@ Result<SignedSet> ZoneSigner::add_denial_set(Bytes owner, RecordData data, Types
 
 // While no site that is up has a family, its absence is proven by a record without its bit.
 Result<void> ZoneSigner::add_variants(const Zone::Node& node, Bytes owner, const RecordData& data,
-                                      const Types& types) {
+                                      const Types& types, Variants Signatures::RoutedName::*to) {
   const auto service = zone_.service(node);
   if (!service) return {};
   auto& names = made_->routed_names_;
@@ -228,7 +229,29 @@ Result<void> ZoneSigner::add_variants(const Zone::Node& node, Bytes owner, const
     std::erase(without, family == Family::v4 ? type::a : type::aaaa);
     auto made = add_denial_set(owner, data, std::move(without));
     if (!made) return tl::unexpected(made.error());
-    name->without_family[family == Family::v4 ? 0 : 1] = *made;
+    ((*name).*to)[family == Family::v4 ? 0 : 1] = *made;
+  }
+  return {};
+}
+
+// RFC 9824 section 3.1: the interval at a name that exists ends at the first name below it. Too long a
+// name has none; the chain denies there.
+Result<void> ZoneSigner::add_compact() {
+  if (policy_.denial != Denial::compact) return {};
+  made_->online_key_ = signer_.online_key();
+  made_->compact_.resize(zone_.nodes().size());
+  for (const Zone::Node& node : zone_.nodes()) {
+    const Bytes name = zone_.name(node);
+    if (!is_authoritative(node) || name.size() + 2 > kMaxNameOctets) continue;
+    RecordData next{1, 0};
+    next.insert(next.end(), name.begin(), name.end());
+    const Types types = types_at(node);
+    auto made = add_denial_set(name, next, types);
+    if (!made) return tl::unexpected(made.error());
+    made_->compact_[zone_.id(node)] = *made;
+    auto variants =
+        add_variants(node, name, next, types, &Signatures::RoutedName::compact_without_family);
+    if (!variants) return variants;
   }
   return {};
 }

@@ -9,6 +9,7 @@
 // Cost:      one signature per set; what `before` holds for equal content is kept.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <span>
 #include <vector>
@@ -43,8 +44,10 @@ class ZoneSigner {
   Result<void> add_denials();
   Result<void> add_denial(const Keyed& at, const Keyed& next);
   Result<SignedSet> add_denial_set(Bytes owner, RecordData data, Types types);
+  using Variants = std::array<SignedSet, 2>;
   Result<void> add_variants(const Zone::Node& node, Bytes owner, const RecordData& data,
-                            const Types& types);
+                            const Types& types, Variants Signatures::RoutedName::*to);
+  Result<void> add_compact();
   void place_nodes(const std::vector<Keyed>& sorted);
 
   bool is_authoritative(const Zone::Node& node) const { return !node.is_below_cut; }

@@ -236,6 +236,22 @@ SignedZones::Made SignedWorld::sign_again(Instant now) const {
 
 const Signatures& SignedWorld::signatures() const { return *snapshot.signatures->of(&zone()); }
 
+Heard ask_online(const SignedWorld& world, Question question) {
+  question.wants_dnssec = true;
+  std::vector<std::uint8_t> out(4'096);
+  const auto query = wire(question);
+  Request request{query, question.sender, question.transport, 0};
+  request.may_leave_unsigned = true;
+  const Reply reply = answer(world.snapshot, request, out);
+  if (reply.unsigned_denial) {
+    EXPECT_TRUE(reply.unsigned_denial->key->sign(*reply.unsigned_denial,
+                                                 MutableBytes(out).first(reply.size)));
+  }
+  Heard heard = hear(Bytes(out).first(reply.size));
+  heard.reply = reply;
+  return heard;
+}
+
 Heard ask_signed(const SignedWorld& world, const std::string& name, const std::string& type) {
   return ask(world.snapshot, {.name = name, .type = type, .wants_dnssec = true});
 }

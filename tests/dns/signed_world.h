@@ -42,6 +42,8 @@ class SignedWorld {
   const Zone& zone() const { return snapshot.zones->zones().front(); }
 };
 
+// As a worker answers that has its share of signatures left: a compact denial is signed.
+Heard ask_online(const SignedWorld& world, Question question);
 Heard ask_signed(const SignedWorld& world, const std::string& name, const std::string& type = "A");
 
 // What is wrong with a reply to a question with DO, as a validator that has the zone's keys sees it;

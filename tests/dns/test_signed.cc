@@ -67,11 +67,11 @@ struct Kind {
   const KeyFiles* key;
 };
 class SignedAnswer : public ::testing::TestWithParam<Kind> {};
-INSTANTIATE_TEST_SUITE_P(Signed, SignedAnswer,
-                         ::testing::Values(Kind{Denial::nsec, &kEcdsaKey},
-                                           Kind{Denial::nsec, &kEd25519Key},
-                                           Kind{Denial::nsec3, &kEcdsaKey},
-                                           Kind{Denial::nsec3, &kEd25519Key}));
+INSTANTIATE_TEST_SUITE_P(
+    Signed, SignedAnswer,
+    ::testing::Values(Kind{Denial::nsec, &kEcdsaKey}, Kind{Denial::nsec, &kEd25519Key},
+                      Kind{Denial::nsec3, &kEcdsaKey}, Kind{Denial::nsec3, &kEd25519Key},
+                      Kind{Denial::compact, &kEcdsaKey}, Kind{Denial::compact, &kEd25519Key}));
 
 TEST_P(SignedAnswer, IsBelievedByAValidator) {
   const SignedWorld world(GetParam().denial, *GetParam().key);
@@ -167,6 +167,73 @@ TEST(Validator, SeesWhatIsWrong) {
   EXPECT_THAT(fault_of(world, heard, "mail.example.com"), HasSubstr("Bogus"));
   heard = ask_signed(world, "nothing.example.com");
   EXPECT_THAT(fault_of(world, heard, "elsewhere.example.com"), HasSubstr("denial"));
+}
+
+// RFC 9824.
+class Compact : public ::testing::TestWithParam<const KeyFiles*> {
+ protected:
+  SignedWorld world{Denial::compact, *GetParam()};
+};
+INSTANTIATE_TEST_SUITE_P(Compact, Compact, ::testing::Values(&kEcdsaKey, &kEd25519Key));
+
+TEST_P(Compact, IsBelievedByAValidator) {
+  for (const Question& kind : kKinds) {
+    const Heard heard = ask_online(world, kind);
+    EXPECT_EQ(fault_of(world, heard, kind.name, kind.type), "") << kind.name << " " << kind.type;
+  }
+}
+
+TEST_P(Compact, SaysThatAMissingNameHasNothing) {
+  const Heard heard = ask_online(world, {.name = "Nothing.example.com"});
+  EXPECT_EQ(heard.rcode, "NOERROR");
+  EXPECT_EQ(heard.authority.size(), 4U);
+  EXPECT_THAT(heard.authority, Contains("Nothing.example.com. 300 NSEC "
+                                        "\\000.nothing.example.com. RRSIG NSEC TYPE128"));
+  // Those who know both may have the code; those who want no proof get what they always got.
+  EXPECT_EQ(ask(world.snapshot, {.name = "nothing.example.com"}).rcode, "NXDOMAIN");
+}
+
+TEST_P(Compact, TellsEmptyNonTerminalsFromMissingNames) {
+  const Heard heard = ask_online(world, {.name = "b.deep.example.com"});
+  EXPECT_THAT(heard.authority, Contains("b.deep.example.com. 300 NSEC "
+                                        "\\000.b.deep.example.com. RRSIG NSEC"));
+  EXPECT_FALSE(heard.reply.unsigned_denial) << "what exists is signed ahead";
+}
+
+TEST_P(Compact, DeniesATypeWhereAWildcardStands) {
+  const Heard heard = ask_online(world, {.name = "x.wild.example.com", .type = "TXT"});
+  EXPECT_THAT(heard.authority, Contains("x.wild.example.com. 300 NSEC "
+                                        "\\000.x.wild.example.com. A MX RRSIG NSEC"));
+  EXPECT_TRUE(heard.reply.unsigned_denial.has_value());
+}
+
+TEST_P(Compact, FallsBackToTheChainWithoutASignatureToSpend) {
+  const Heard heard = ask_signed(world, "nothing.example.com");
+  EXPECT_EQ(heard.rcode, "NXDOMAIN");
+  EXPECT_TRUE(heard.reply.lacked_signature);
+  EXPECT_EQ(fault_of(world, heard, "nothing.example.com"), "");
+}
+
+TEST_P(Compact, LeavesNamesTooLongToTheChain) {
+  std::string name;
+  while (name.size() + 64 + 12 < 253) name += std::string(62, 'x') + ".";
+  name += std::string(253 - name.size() - 12, 'y') + ".example.com";
+  const Heard heard = ask_online(world, {.name = name, .transport = Transport::tcp});
+  EXPECT_EQ(heard.rcode, "NXDOMAIN");
+  EXPECT_EQ(fault_of(world, heard, name), "");
+}
+
+TEST_P(Compact, ProvesAFamilyMissingThatOnlyDeadSitesHave) {
+  world.snapshot.up = kIadBit;
+  const Heard heard = ask_online(world, {.name = "www.example.com", .type = "AAAA"});
+  EXPECT_EQ(fault_of(world, heard, "www.example.com", "AAAA"), "");
+  EXPECT_THAT(heard.authority, Contains("www.example.com. 30 NSEC \\000.www.example.com. "
+                                        "A TXT RRSIG NSEC"));
+}
+
+TEST(Signed, TheMetaTypeOfMissingNamesIsNoQuestion) {  // RFC 9824 section 3.5
+  const SignedWorld world;
+  EXPECT_EQ(ask_signed(world, "example.com", "TYPE128").rcode, "FORMERR");
 }
 
 TEST(Signed, AnswersAreSignedOverTheirOwnTtl) {

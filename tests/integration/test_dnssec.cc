@@ -3,6 +3,7 @@
 // Signed answers of the real program, judged by unbound, delv and ldns-verify-zone.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 
 #include <set>
 #include <sstream>
@@ -83,7 +84,8 @@ class Signed : public testing::TestWithParam<Kind> {
   std::string ds_;  // as a record
 };
 INSTANTIATE_TEST_SUITE_P(Denial, Signed,
-                         testing::Values(Kind{"nsec", "ecdsap256sha256"}, Kind{"nsec3", "ed25519"}),
+                         testing::Values(Kind{"nsec", "ecdsap256sha256"}, Kind{"nsec3", "ed25519"},
+                                         Kind{"compact", "ecdsap256sha256"}),
                          [](const auto& kind) { return std::string(kind.param.denial); });
 
 // Every answer is secure to a validating resolver that knows nothing but the DS.
@@ -139,8 +141,113 @@ TEST_P(Signed, IsFullyValidatedByDelv) {
   }
 }
 
+// One zone whose signatures last seconds, and the commands that keep its keys.
+class Keys : public testing::Test {
+ protected:
+  Keys() {
+    world_.write_zone();
+    config_ = world_.write("keys.yaml",
+                           "node: {name: ns1, state-dir: state}\n"
+                           "dns: {listen: 127.0.0.1@0}\n"
+                           "zones: [{name: example.com, file: example.com.zone, dnssec: "
+                           "{signature-lifetime: 20s, refresh: 18s, dnskey-ttl: 1s}}]\n" +
+                               World::topology());
+  }
+
+  Finished key(std::vector<std::string> words) const {
+    words.insert(words.begin(), "key");
+    words.insert(words.end(), {"--config", config_});
+    return isochrone(words);
+  }
+  nlohmann::json keys() const {
+    return nlohmann::json::parse(key({"show", "--json"}).out, nullptr, false);
+  }
+  std::string dig(const Daemon& daemon, const std::string& question) const {
+    return output_of(fmt::format("dig @127.0.0.1 -p {} +noall +answer +dnssec {}",
+                                 daemon.endpoint("dns").port, question));
+  }
+
+  World world_;
+  std::string config_;
+};
+
+TEST_F(Keys, AreMadeShownAndRolledStepByStep) {
+  EXPECT_EQ(key({"ds", "example.com"}).status, 1);
+  const Finished made = key({"generate", "example.com"});
+  ASSERT_EQ(made.status, 0) << made.err;
+  EXPECT_NE(made.out.find("example.com. IN DS "), std::string::npos);
+  EXPECT_NE(key({"generate", "example.com"}).err.find("isochrone key roll example.com"),
+            std::string::npos);
+  ASSERT_EQ(keys().size(), 1U);
+  EXPECT_EQ(keys()[0]["state"], "active");
+  EXPECT_EQ(key({"ds", "example.com"}).out, keys()[0]["ds"].get<std::string>() + "\n");
+  ASSERT_EQ(key({"roll", "example.com"}).status, 0);
+  std::set<std::string> states;
+  std::string fresh;
+  for (const auto& one : keys()) {
+    states.insert(one["state"]);
+    if (one["state"] == "published") fresh = std::to_string(one["tag"].get<int>());
+  }
+  EXPECT_EQ(states, (std::set<std::string>{"active", "published"}));
+  EXPECT_NE(key({"roll", "example.com"}).err.find("is being rolled"), std::string::npos);
+  EXPECT_NE(key({"retire", "example.com", fresh}).err.find("only a retired key can go"),
+            std::string::npos);
+  EXPECT_NE(key({"generate", "example.net"}).err.find("no zone example.net"), std::string::npos);
+}
+
+TEST_F(Keys, AMissingKeyIsNamedAndARunningNodeGoesOn) {
+  const Finished refused = isochrone({"run", "--config", config_});
+  EXPECT_EQ(refused.status, 1);
+  EXPECT_NE(refused.err.find("run `isochrone key generate example.com`"), std::string::npos);
+  EXPECT_EQ(isochrone({"check", "--config", config_}).status, 1);
+  ASSERT_EQ(key({"generate", "example.com"}).status, 0);
+  EXPECT_EQ(isochrone({"check", "--config", config_}).status, 0);
+  Daemon daemon(config_);
+  ASSERT_TRUE(daemon.is_ready()) << daemon.log();
+  output_of("rm -r " + world_.path("state/keys"));
+  daemon.signal(SIGHUP);
+  EXPECT_TRUE(daemon.hears("reload refused, nothing changed"));
+  EXPECT_NE(dig(daemon, "example.com SOA").find("RRSIG"), std::string::npos);
+}
+
+TEST_F(Keys, ARunningNodeSignsAgainAndFollowsARollover) {
+  ASSERT_EQ(key({"generate", "example.com"}).status, 0);
+  Daemon daemon(config_);
+  ASSERT_TRUE(daemon.is_ready()) << daemon.log();
+  const std::string first = dig(daemon, "example.com SOA");
+  ASSERT_NE(first.find("RRSIG"), std::string::npos) << first;
+  EXPECT_TRUE(eventually([&] { return dig(daemon, "example.com SOA") != first; }))
+      << "signed again before it expires";
+  ASSERT_EQ(key({"roll", "example.com", "--after", "3s"}).status, 0);
+  std::string fresh;
+  for (const auto& one : keys()) {
+    if (one["state"] == "published") fresh = std::to_string(one["tag"].get<int>());
+  }
+  daemon.signal(SIGHUP);
+  ASSERT_TRUE(daemon.hears("reloaded")) << daemon.log();
+  const auto count_keys = [&] {
+    const std::string answer = dig(daemon, "example.com DNSKEY");
+    std::size_t count = 0;
+    for (auto at = answer.find("DNSKEY\t257"); at != std::string::npos;
+         at = answer.find("DNSKEY\t257", at + 1)) {
+      ++count;
+    }
+    return count;
+  };
+  EXPECT_EQ(count_keys(), 2U) << dig(daemon, "example.com DNSKEY");
+  EXPECT_TRUE(eventually([&] {
+    return dig(daemon, "example.com SOA").find(" " + fresh + " example.com.") != std::string::npos;
+  })) << "the new key signs from its time on, without another reload";
+}
+
+// Compact denial has no chain to ask for.
+class WholeZone : public Signed {};
+INSTANTIATE_TEST_SUITE_P(Denial, WholeZone,
+                         testing::Values(Kind{"nsec", "ed25519"}, Kind{"nsec3", "ecdsap256sha256"}),
+                         [](const auto& kind) { return std::string(kind.param.denial); });
+
 // The zone as it can be asked for, record by record, is a whole and correctly signed zone.
-TEST_P(Signed, IsAWholeZoneToLdnsVerifyZone) {
+TEST_P(WholeZone, IsCompleteToLdnsVerifyZone) {
   Daemon daemon(config_);
   ASSERT_TRUE(daemon.is_ready()) << daemon.log();
   std::set<std::string> records;
