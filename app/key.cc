@@ -193,25 +193,38 @@ Result<void> show(const KeyArguments& arguments) {
   return {};
 }
 
+// The one key of a zone that is not being rolled.
+Result<const SigningKey*> key_to_replace(const Keyring& ring) {
+  for (const KeyState state : {KeyState::planned, KeyState::published}) {
+    if (const SigningKey* key = ring.in_state(state)) {
+      return fail(Errc::invalid,
+                  fmt::format("zone {} is being rolled to {} since {}; wait until it "
+                              "is active",
+                              ring.zone, key->file_name(), when(key->times().publish)));
+    }
+  }
+  for (const SigningKey& key : ring.keys) {
+    if (key.is_secure_entry_point() || key.state(ring.now) == KeyState::removed) continue;
+    return fail(Errc::invalid,
+                fmt::format("zone {} has separate keys for data ({}); roll is for a zone with one "
+                            "key, set the times with dnssec-settime",
+                            ring.zone, key.file_name()));
+  }
+  const SigningKey* key = ring.in_state(KeyState::active);
+  if (key != nullptr) return key;
+  return fail(Errc::not_found, fmt::format("zone {} has no active key; run `isochrone key generate "
+                                           "{}`",
+                                           ring.zone, ring.zone));
+}
+
 // The new key is in the DNSKEY set for longer than caches keep one without it before it signs; from
 // then on it signs everything, and the old one, whose DS the parent still has, the key set beside it.
 Result<void> roll(const KeyArguments& arguments) {
   const auto ring = open_named(arguments);
   if (!ring) return tl::unexpected(ring.error());
-  for (const KeyState state : {KeyState::planned, KeyState::published}) {
-    if (const SigningKey* key = ring->in_state(state)) {
-      return fail(Errc::invalid,
-                  fmt::format("zone {} is being rolled to {} since {}; wait until it "
-                              "is active",
-                              ring->zone, key->file_name(), when(key->times().publish)));
-    }
-  }
-  const SigningKey* old = ring->in_state(KeyState::active);
-  if (old == nullptr) {
-    return fail(Errc::not_found, fmt::format("zone {} has no active key; run `isochrone key "
-                                             "generate {}`",
-                                             ring->zone, ring->zone));
-  }
+  const auto replaced = key_to_replace(*ring);
+  if (!replaced) return tl::unexpected(replaced.error());
+  const SigningKey* old = *replaced;
   const auto wait = delay(arguments, ring->policy.dnskey_ttl + kPropagation);
   if (!wait) return tl::unexpected(wait.error());
   dns::KeyTimes times;

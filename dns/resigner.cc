@@ -55,10 +55,8 @@ class Resigner::Signer {
     for (const Error& error : errors) all += error.text() + "\n";
     if (all == std::exchange(said_, all)) return;
     for (const Error& error : errors) {
-      log_error(
-          fmt::format("zone not signed again, its signatures stay until they expire "
-                      "reason=\"{}\"",
-                      error.text()));
+      log_error(fmt::format("keys cannot be used, signing goes on with those known reason=\"{}\"",
+                            error.text()));
     }
   }
 

@@ -5,7 +5,8 @@
 // Threads:  owns one that does nothing else; every member may be called from any other thread.
 // Timing:   when something falls due, at most once a pass interval (a thousandth of the time between
 //           making and renewing), and once an hour to see what became of the key files.
-// Failures: a zone that cannot be signed keeps its signatures; said once, tried again every minute.
+// Failures: a zone whose keys cannot be read goes on with those it had; said once, tried again every
+//           minute.
 #pragma once
 
 #include <functional>

@@ -100,35 +100,36 @@ struct SignedZones::Signing {
   void add(const ZonePolicy& signing) {
     const Zone* zone = find_zone(*to.zones_, signing.zone);
     if (zone == nullptr) return;  // its own errors have been told
+    const Entry* old = old_of(*zone);
     auto keys = usable_keys(*zone, signing, now);
-    auto signatures = sign_with(keys, *zone, signing);
-    if (signatures) {
-      warn_of_ttls(*zone, signing, made.warnings);
-      take(zone, *signatures, signing);
-      for (const SigningKey& key : *keys) note(key.times().next_change(now));
-      return;
+    if (!keys) {
+      made.errors.push_back(keys.error());
+      if (can_go_on(old, *zone, signing)) keys = old->keys;
     }
-    made.errors.push_back(signatures.error());
+    if (keys && sign(*zone, signing, std::move(*keys), old)) return;
     // Better what is still valid than nothing, and tried again soon.
-    if (const Entry* old = old_of(*zone); old != nullptr && old->zone == zone) {
-      to.entries_.push_back(*old);
-    }
+    if (old != nullptr && old->zone == zone) to.entries_.push_back(*old);
   }
 
  private:
-  Result<std::shared_ptr<const Signatures>> sign_with(const Result<Keys>& keys, const Zone& zone,
-                                                      const ZonePolicy& signing) {
-    if (!keys) return tl::unexpected(keys.error());
-    const Entry* old = old_of(zone);
-    return ZoneSigner(*to.zones_, zone, *keys, signing.policy, now,
-                      old == nullptr ? nullptr : old->signatures.get())
-        .sign();
+  // Whether the keys of the last time, which nobody took back, still serve.
+  bool can_go_on(const Entry* old, const Zone& zone, const ZonePolicy& signing) const {
+    return old != nullptr && check_records(zone, signing.zone) &&
+           check_states(old->keys, signing.zone, signing.policy.keys, now);
   }
 
-  void take(const Zone* zone, std::shared_ptr<const Signatures> signatures,
-            const ZonePolicy& signing) {
-    note(signatures->earliest_expiration() - signing.policy.refresh);
-    to.entries_.push_back({zone, std::move(signatures)});
+  bool sign(const Zone& zone, const ZonePolicy& signing, Keys keys, const Entry* old) {
+    const Signatures* before_it = old == nullptr ? nullptr : old->signatures.get();
+    auto signatures = ZoneSigner(*to.zones_, zone, keys, signing.policy, now, before_it).sign();
+    if (!signatures) {
+      made.errors.push_back(signatures.error());
+      return false;
+    }
+    warn_of_ttls(zone, signing, made.warnings);
+    note((*signatures)->earliest_expiration() - signing.policy.refresh);
+    for (const SigningKey& key : keys) note(key.times().next_change(now));
+    to.entries_.push_back({&zone, std::move(*signatures), std::move(keys)});
+    return true;
   }
 
   void note(std::optional<Instant> change) {

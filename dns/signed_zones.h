@@ -4,8 +4,8 @@
 //
 // Threads:   immutable once made; published in the snapshot together with the zones.
 // Ownership: keeps the zones it was made from, so it can never be asked about others by mistake.
-// Failures:  a zone whose keys cannot be read keeps the signatures it had, as long as the zone is
-//            the same; every error is told.
+// Failures:  a zone whose keys cannot be read is signed with the keys it had; one that cannot be signed
+//            keeps its signatures, as long as it is the same zone. Every error is told.
 #pragma once
 
 #include <memory>
@@ -44,6 +44,7 @@ class SignedZones {
   struct Entry {
     const Zone* zone = nullptr;
     std::shared_ptr<const Signatures> signatures;
+    std::vector<SigningKey> keys;
   };
   const std::shared_ptr<const ZoneSet>& zones() const noexcept { return zones_; }
   const std::vector<Entry>& entries() const noexcept { return entries_; }

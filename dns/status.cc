@@ -153,10 +153,10 @@ void measure_signing(Metrics& metrics, const Resigner::Status& status,
   if (signatures == nullptr) return;
   Instant soonest{};
   std::size_t bytes = 0;
-  for (const auto& [zone, made] : signatures->entries()) {
-    const Instant end = made->earliest_expiration();
+  for (const SignedZones::Entry& entry : signatures->entries()) {
+    const Instant end = entry.signatures->earliest_expiration();
     if (soonest == Instant{} || end < soonest) soonest = end;
-    bytes += made->memory_bytes();
+    bytes += entry.signatures->memory_bytes();
   }
   metrics.gauge("isochrone_dns_signature_expiry_timestamp_seconds",
                 "When the first signature of all signed zones expires, Unix time.",

@@ -147,8 +147,15 @@ TEST(SignedZones, NamesEveryKeyThatIsMissing) {
   ASSERT_EQ(made.errors.size(), 1U);
   EXPECT_THAT(made.errors[0].text(), HasSubstr("zone example.com has no active key in"));
   EXPECT_THAT(made.errors[0].text(), HasSubstr("isochrone key generate example.com"));
-  // What was signed goes on.
-  EXPECT_EQ(made.zones->of(&world.zone()), &world.signatures());
+  // The zone goes on with the keys that are known, a changed one too.
+  ASSERT_NE(made.zones->of(&world.zone()), nullptr);
+  const auto later = world.sign_again(kNow + world.policy.lifetime);
+  EXPECT_GT(later.zones->of(&world.zone())->signatures_made(), 0U);
+  const Snapshot changed =
+      snapshot_of({}, {{"example.com", example_zone() + "aa A 192.0.2.200\n"}}, three_sites());
+  const auto moved = SignedZones::sign(changed.zones, {{"example.com", world.policy}}, kNow,
+                                       world.snapshot.signatures.get());
+  EXPECT_NE(moved.zones->of(&changed.zones->zones().front()), nullptr);
 }
 
 TEST(SignedZones, RefusesAPublishedKeyOfAnotherAlgorithm) {

@@ -224,7 +224,7 @@ TEST_P(Compact, LeavesNamesTooLongToTheChain) {
 }
 
 TEST_P(Compact, ProvesAFamilyMissingThatOnlyDeadSitesHave) {
-  world.snapshot.up = kIadBit;
+  world.snapshot.sites.up = kIadBit;
   const Heard heard = ask_online(world, {.name = "www.example.com", .type = "AAAA"});
   EXPECT_EQ(fault_of(world, heard, "www.example.com", "AAAA"), "");
   EXPECT_THAT(heard.authority, Contains("www.example.com. 30 NSEC \\000.www.example.com. "
@@ -249,6 +249,19 @@ TEST(Signed, DenialsLiveAsLongAsTheirSoa) {  // RFC 9077
   for (const std::string& line : heard.authority) EXPECT_THAT(line, HasSubstr(" 300 "));
   EXPECT_THAT(heard.authority, Contains(HasSubstr(" RRSIG SOA 13 2 7200 ")))
       << "the signature is over the SOA's own TTL";
+}
+
+// RFC 6672 section 5.3.1: the CNAME that was made for the question has no signature of its own.
+TEST_P(SignedAnswer, ProvesWhatADnameLeadsTo) {
+  const SignedWorld world(GetParam().denial, *GetParam().key,
+                          example_zone() + "moved DNAME wild\nhidden.moved A 192.0.2.1\n");
+  const Heard heard = ask_online(world, {.name = "exists.moved.example.com", .type = "TXT"});
+  EXPECT_THAT(heard.answer, Contains(StartsWith("moved.example.com. 3600 RRSIG DNAME ")));
+  EXPECT_THAT(heard.answer, Contains(StartsWith("exists.wild.example.com. 3600 RRSIG TXT ")));
+  EXPECT_THAT(heard.answer, Contains(HasSubstr(" RRSIG CNAME ")).Times(0));
+  const Heard at = ask_online(world, {.name = "moved.example.com", .type = "MX"});
+  EXPECT_EQ(fault_of(world, at, "moved.example.com", "MX"), "");
+  EXPECT_THAT(at.authority, Contains(HasSubstr(" DNAME RRSIG")));
 }
 
 TEST(Signed, ReferralsCarryTheDsOrProveThereIsNone) {
