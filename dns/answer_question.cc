@@ -154,7 +154,7 @@ class Answerer {
     }
     name_ = &target_;
     owner_ = alias;
-    return true;
+    return query_.type != type::cname;  // the alias is the answer
   }
 
   void answer_node(const Zone::Node& node) noexcept {

@@ -48,6 +48,14 @@ TEST(Dname, MayLeadOutOfTheZoneOrNowhere) {
   EXPECT_EQ(nowhere.authority.size(), 1U);
 }
 
+TEST(Dname, TheAliasMadeFromItAnswersAQueryForAliases) {
+  const Snapshot snapshot = world_with("old DNAME new\n");
+  const Heard heard = ask(snapshot, {.name = "a.old.example.com", .type = "CNAME"});
+  EXPECT_EQ(heard.rcode, "NOERROR");
+  EXPECT_EQ(heard.answer.size(), 2U);
+  EXPECT_THAT(heard.authority, IsEmpty());
+}
+
 TEST(Dname, MayStandAtTheApex) {
   const Snapshot snapshot = world_with("@ DNAME example.org.\n");
   EXPECT_EQ(ask(snapshot, {.name = "a.example.com"}).answer.back(),
