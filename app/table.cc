@@ -35,8 +35,8 @@ std::string Table::text() const {
     for (std::size_t line = 0; line < lines.size(); ++line) {
       const std::string& cell = line == 0 ? header_[column] : rows[line - 1][column];
       const std::size_t gap = column > 0 ? 2 : 0;
-      lines[line].append(gap, ' ').append(
-          is_number ? fmt::format("{:>{}}", cell, width) : fmt::format("{:<{}}", cell, width));
+      lines[line].append(gap, ' ').append(is_number ? fmt::format("{:>{}}", cell, width)
+                                                    : fmt::format("{:<{}}", cell, width));
     }
   }
   std::string text;
