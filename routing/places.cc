@@ -16,16 +16,16 @@ constexpr double kEarthKm = 6371.0088;
 // Light in fibre makes 100 km of distance one millisecond there and back; real paths about twice that.
 constexpr double kKmPerMs = 50;
 // The share of a difference in distance that shows as a difference in RTT between places that
-// resemble each other: paths follow cables, so far less than all.
-constexpr double kMapShare = 0.3;
+// resemble each other: paths follow cables, so not all of it.
+constexpr double kMapShare = 0.6;
 // Clients between two sites are as much rarer as those sites are apart, by e per so many ms.
 constexpr double kApart = 50;
 constexpr double kLeastWeight = 1e-3;
 constexpr std::array<double, 3> kShares{0.2, 0.35, 0.5};
 // Deviations of a client from its place, in logarithms: shared by all sites (its access network),
 // by sites near each other (its continent's cables), and a path's own.
-constexpr double kAccess = 0.10;
-constexpr double kRegion = 0.15;
+constexpr double kAccess = 0.13;
+constexpr double kRegion = 0.10;
 constexpr double kOwn = 0.08;
 constexpr double kRegionMs = 30;
 

@@ -76,80 +76,118 @@ void solve_forward(const std::vector<double>& lower, std::size_t n, double* b) {
   }
 }
 
+// The least and the second least of what was seen.
+struct Leaders {
+  const Seen* best = nullptr;
+  const Seen* second = nullptr;
+};
+
+Leaders leaders_of(std::span<const Seen> all) {
+  Leaders leaders;
+  for (const Seen& seen : all) {
+    if (leaders.best == nullptr || seen.rtt < leaders.best->rtt) {
+      leaders.second = std::exchange(leaders.best, &seen);
+    } else if (leaders.second == nullptr || seen.rtt < leaders.second->rtt) {
+      leaders.second = &seen;
+    }
+  }
+  return leaders;
+}
+
+// What it promises to measure a path again: it may have jumped since.
+double gain_of_repeating(const Seen& seen, const Leaders& leaders) {
+  const double jump = chance_of_jump(seen.age);
+  const double mean = log_of(seen.rtt);
+  if (&seen != leaders.best) {
+    const double log_bar = std::min(log_of(leaders.best->rtt), std::log(kWorstMs));
+    return jump * expected_gain(std::exp(log_bar), log_bar, mean, kJump);
+  }
+  // What is lost while the best has become worse than the second and nobody knows.
+  const double log_other =
+      leaders.second != nullptr ? log_of(leaders.second->rtt) : std::log(kWorstMs);
+  const double other = std::exp(log_other);
+  return jump * (std::exp(mean + kJump * kJump / 2) - other +
+                 expected_gain(other, log_other, mean, kJump));
+}
+
 }  // namespace
 
 // The posterior over places, and the normal distribution of each site's deviation from any of them.
 struct Predictor::Belief {
-  bool against_map = false;
-  std::vector<double> map;        // by site; what is added to logs against the map
-  std::vector<double> whitened;   // by site, then seen: L^-1 times the covariance with the seen
-  std::vector<double> deviation;  // by site, given the seen
   struct Like {
     double weight;  // sums to 1
     std::size_t place;
     std::vector<double> residual;  // of the seen, whitened
   };
+
+  std::optional<Places::Point> point;
+  std::vector<double> map;        // by site; what is added to logs against the map
+  std::vector<double> logs;       // of the seen, less the map
+  std::vector<double> lower;      // L: the covariance of the seen is L L'
+  std::vector<double> whitened;   // by site, then seen: L^-1 times the covariance with the seen
+  std::vector<double> deviation;  // by site, given the seen
   std::vector<Like> likes;
 
   double mean(const Places& places, const Like& like, std::size_t site) const {
     const std::size_t n = like.residual.size();
-    double log = places.logs(like.place, against_map)[site] + map[site];
+    double log = places.logs(like.place, point.has_value())[site] + map[site];
     for (std::size_t i = 0; i < n; ++i) log += whitened[site * n + i] * like.residual[i];
     return log;
   }
 };
 
-Predictor::Belief Predictor::believe(const ClientView& client, bool with_examples) const {
+// What the seen paths tell of the others, whatever the place.
+Predictor::Belief Predictor::condition(const ClientView& client) const {
   const std::size_t sites = places_.sites();
   const std::size_t n = client.seen.size();
-  const auto covariance = places_.covariance();
+  const auto together = [&](std::size_t site, std::size_t i) {
+    return places_.covariance()[site * sites + client.seen[i].site.index()];
+  };
   Belief belief;
-  std::optional<Places::Point> point;
-  if (client.location) point = point_of(*client.location);
-  belief.map = point ? places_.map(*point) : std::vector<double>(sites, 0);
-  belief.against_map = point.has_value();
-
-  std::vector<double> lower(n * n);
-  std::vector<double> logs(n);
+  if (client.location) belief.point = point_of(*client.location);
+  belief.map = belief.point ? places_.map(*belief.point) : std::vector<double>(sites, 0);
+  belief.lower.resize(n * n);
   for (std::size_t i = 0; i < n; ++i) {
     const Seen& seen = client.seen[i];
-    logs[i] = log_of(seen.rtt) - belief.map[seen.site.index()];
-    for (std::size_t j = 0; j < n; ++j) {
-      lower[i * n + j] = covariance[seen.site.index() * sites + client.seen[j].site.index()];
-    }
-    lower[i * n + i] += kMeasured * kMeasured + chance_of_jump(seen.age) * kJump * kJump;
+    const std::size_t site = seen.site.index();
+    belief.logs.push_back(log_of(seen.rtt) - belief.map[site]);
+    for (std::size_t j = 0; j < n; ++j) belief.lower[i * n + j] = together(site, j);
+    belief.lower[i * n + i] += kMeasured * kMeasured + chance_of_jump(seen.age) * kJump * kJump;
   }
-  factorize(lower, n);
+  factorize(belief.lower, n);
   belief.whitened.resize(sites * n);
-  belief.deviation.resize(sites);
   for (std::size_t s = 0; s < sites; ++s) {
     double* row = belief.whitened.data() + s * n;
-    for (std::size_t i = 0; i < n; ++i) {
-      row[i] = covariance[s * sites + client.seen[i].site.index()];
-    }
-    solve_forward(lower, n, row);
-    double left = covariance[s * sites + s];
+    for (std::size_t i = 0; i < n; ++i) row[i] = together(s, i);
+    solve_forward(belief.lower, n, row);
+    double left = places_.covariance()[s * sites + s];
     for (std::size_t i = 0; i < n; ++i) left -= row[i] * row[i];
-    belief.deviation[s] = std::sqrt(std::max(left, 1e-4));
+    belief.deviation.push_back(std::sqrt(std::max(left, 1e-4)));
   }
+  return belief;
+}
 
+// How far each place explains what was seen, and what it leaves unexplained.
+void Predictor::weigh(const ClientView& client, bool with_examples, Belief& belief) const {
+  const std::size_t n = client.seen.size();
   const std::size_t own = places_.example(client.prefix);
   const std::size_t places = with_examples ? places_.size() : places_.imagined();
   std::vector<std::pair<double, std::size_t>> weights;
   std::vector<double> residuals(places * n);
-  weights.reserve(places);
   for (std::size_t p = 0; p < places; ++p) {
     if (p == own) continue;
-    const auto row = places_.logs(p, belief.against_map);
+    const auto row = places_.logs(p, belief.point.has_value());
     double* residual = residuals.data() + p * n;
-    for (std::size_t i = 0; i < n; ++i) residual[i] = logs[i] - row[client.seen[i].site.index()];
-    solve_forward(lower, n, residual);
+    for (std::size_t i = 0; i < n; ++i) {
+      residual[i] = belief.logs[i] - row[client.seen[i].site.index()];
+    }
+    solve_forward(belief.lower, n, residual);
     double surprise = 0;
     for (std::size_t i = 0; i < n; ++i) surprise += residual[i] * residual[i];
     double weight = places_.weight(p) - kEvidence * (kFreedom + static_cast<double>(n)) / 2 *
                                             std::log1p(surprise / kFreedom);
     const auto& there = places_.point(p);
-    if (point && there) weight += like_on_map(*point, *there);
+    if (belief.point && there) weight += like_on_map(*belief.point, *there);
     weights.emplace_back(weight, p);
   }
   const std::size_t kept = std::min(weights.size(), kMostPlaces);
@@ -157,62 +195,40 @@ Predictor::Belief Predictor::believe(const ClientView& client, bool with_example
                     weights.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
   weights.resize(kept);
   double total = 0;
-  for (auto& [weight, place] : weights) {
+  for (const auto& [weight, place] : weights) {
     const double share = std::exp(weight - weights.front().first);
     const auto from = residuals.begin() + static_cast<std::ptrdiff_t>(place * n);
     belief.likes.push_back({share, place, {from, from + static_cast<std::ptrdiff_t>(n)}});
     total += share;
   }
   for (Belief::Like& like : belief.likes) like.weight /= total;
+}
+
+Predictor::Belief Predictor::believe(const ClientView& client, bool with_examples) const {
+  Belief belief = condition(client);
+  weigh(client, with_examples, belief);
   return belief;
 }
 
 // By site: the milliseconds a measurement promises to save.
 std::vector<double> Predictor::gains(const ClientView& client, const Belief& belief) const {
-  const std::size_t sites = places_.sites();
-  std::vector<double> gains(sites, 0);
-  const Seen* best = nullptr;
-  const Seen* second = nullptr;
-  for (const Seen& seen : client.seen) {
-    if (best == nullptr || seen.rtt < best->rtt) {
-      second = std::exchange(best, &seen);
-    } else if (second == nullptr || seen.rtt < second->rtt) {
-      second = &seen;
-    }
-  }
-  if (best == nullptr) {
-    // Nothing to compare with: the site likely to be nearest, which also tells most of the others.
-    for (std::size_t s = 0; s < sites; ++s) {
-      double expected = 0;
-      for (const auto& like : belief.likes) {
-        expected += like.weight * std::exp(belief.mean(places_, like, s));
-      }
-      gains[s] = -expected;
-    }
-    return gains;
-  }
-  const double log_bar = std::min(log_of(best->rtt), std::log(kWorstMs));
+  std::vector<double> gains(places_.sites(), 0);
+  const Leaders leaders = leaders_of(client.seen);
+  const double log_bar = leaders.best != nullptr
+                             ? std::min(log_of(leaders.best->rtt), std::log(kWorstMs))
+                             : std::log(kWorstMs);
   const double bar = std::exp(log_bar);
-  for (std::size_t s = 0; s < sites; ++s) {
-    for (const auto& like : belief.likes) {
-      gains[s] += like.weight *
-                  expected_gain(bar, log_bar, belief.mean(places_, like, s), belief.deviation[s]);
+  for (std::size_t s = 0; s < gains.size(); ++s) {
+    for (const Belief::Like& like : belief.likes) {
+      const double mean = belief.mean(places_, like, s);
+      // With nothing to compare with: the site likely to be nearest, which also tells most of the
+      // others.
+      gains[s] += like.weight * (leaders.best == nullptr
+                                     ? -std::exp(mean)
+                                     : expected_gain(bar, log_bar, mean, belief.deviation[s]));
     }
   }
-  for (const Seen& seen : client.seen) {
-    const double jump = chance_of_jump(seen.age);
-    const double mean = log_of(seen.rtt);
-    double& gain = gains[seen.site.index()];
-    if (&seen != best) {
-      gain = jump * expected_gain(bar, log_bar, mean, kJump);
-      continue;
-    }
-    // What is lost while the best has become worse than the second and nobody knows.
-    const double log_other = second != nullptr ? log_of(second->rtt) : std::log(kWorstMs);
-    const double other = std::exp(log_other);
-    gain = jump * (std::exp(mean + kJump * kJump / 2) - other +
-                   expected_gain(other, log_other, mean, kJump));
-  }
+  for (const Seen& seen : client.seen) gains[seen.site.index()] = gain_of_repeating(seen, leaders);
   return gains;
 }
 

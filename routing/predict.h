@@ -50,6 +50,8 @@ class Predictor {
  private:
   struct Belief;
   Belief believe(const ClientView& client, bool with_examples) const;
+  Belief condition(const ClientView& client) const;
+  void weigh(const ClientView& client, bool with_examples, Belief& belief) const;
   std::vector<double> gains(const ClientView& client, const Belief& belief) const;
 
   Places places_;
