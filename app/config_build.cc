@@ -26,7 +26,8 @@ class Builder {
     const Section prober = root_.section("prober");
     read_node(node);
     read_geo(root_.section("geo"));
-    config_.dns.zones = read_zones(root_);
+    config_.dns.keys = read_keys(root_);
+    config_.dns.zones = read_zones(root_, config_.dns.keys);
     config_.topology = read_topology(root_, config_.dns.zones);
     read_dns(dns);
     read_collector(collector);
@@ -80,6 +81,7 @@ class Builder {
     options.cookie_secret_file = section.file("cookie-secret-file");
     options.tcp_connections = number<unsigned>(section, "tcp-connections");
     options.tcp_idle = duration<Millis>(section, "tcp-idle");
+    options.max_transfers = number<unsigned>(section, "max-transfers");
     options.state_dir = config_.node.state_dir;
     options.node_name = config_.node.name;
     for (dns::ZoneSource& zone : options.zones) {

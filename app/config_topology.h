@@ -12,7 +12,9 @@
 namespace isochrone::app {
 
 // `root` is the whole configuration. What is wrong goes to its complaints.
-std::vector<dns::ZoneSource> read_zones(const Section& root);
+std::vector<dns::TsigKeySource> read_keys(const Section& root);
+std::vector<dns::ZoneSource> read_zones(const Section& root,
+                                        const std::vector<dns::TsigKeySource>& keys);
 routing::Topology read_topology(const Section& root, const std::vector<dns::ZoneSource>& zones);
 
 }  // namespace isochrone::app

@@ -91,6 +91,8 @@ Reply answer(const Snapshot& snapshot, const Request& request, MutableBytes out)
   const Verdict verdict =
       parse_query(request.query, {options.edns_client_subnet, !options.cookies.empty()}, query);
   if (verdict == Verdict::ignore || out.size() < kMinUdpPayload) return reply;
+  reply.needs_desk = query.has_tsig || query.opcode == kOpcodeNotify || query.type == type::axfr ||
+                     query.type == type::ixfr;
   OptContents opt = opt_contents(options, query, request, reply);
   const std::size_t limit = size_limit(options, query, request.transport, out.size());
   Response response(query, out, limit, opt);

@@ -42,6 +42,8 @@ struct Reply {
   std::optional<OnlineDenial> unsigned_denial;  // to be signed before the reply is sent
   bool lacked_signature = false;                // a longer denial stands for a compact one
   bool used_client_subnet = false;              // the answer depends on the query's Client Subnet
+  // Signed, a transfer or a NOTIFY: transfer_desk.h may have a better answer.
+  bool needs_desk = false;
   // Of a routed answer: the service, whom it was routed for, and how.
   std::optional<routing::ServiceId> service;
   Address client;         // the address the decision used

@@ -52,6 +52,7 @@ class Answerer {
         if (aliases == 0) response_.refuse(ExtendedError::not_authoritative);
         return;
       }
+      if (!zone_->is_available()) return response_.set_rcode(Rcode::servfail);
       signatures_ = snapshot_.signatures ? snapshot_.signatures->of(zone_) : nullptr;
       match_ = zone_->find(*name_, query_.type);
       if (match_.kind == Zone::Kind::referral) return refer(match_);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dns/answer_worker.h"
 
+#include <algorithm>
 #include <deque>
 #include <utility>
 
@@ -17,8 +18,13 @@ constexpr unsigned kOnlineSignaturesPerSecond = 2'000;
 
 }  // namespace
 
-Answers::Answers(const Published<Snapshot>& snapshots, WorkerCounters& counters, unsigned workers)
-    : reader_(snapshots), counters_(counters), reported_(reader_.shared()), workers_(workers) {
+Answers::Answers(const Published<Snapshot>& snapshots, WorkerCounters& counters, unsigned workers,
+                 TransferDesk::Notified notified)
+    : reader_(snapshots),
+      counters_(counters),
+      reported_(reader_.shared()),
+      workers_(workers),
+      desk_(counters, std::move(notified)) {
   limiter_.configure(reader_.get().options.rate_limit, workers_);
 }
 
@@ -59,6 +65,7 @@ Reply Answers::reply_to(Bytes query, const Address& sender, Transport transport,
   Reply reply = answer(reader_.get(), request, out);
   counters_.count(reply, transport);
   if (reply.lacked_signature) counters_.online_refused.add();
+  if (reply.needs_desk) serve_at_desk(request, out, reply);
   const bool is_unproven =
       transport == Transport::udp && reply.cookie != CookieVerdict::good && reply.size != 0;
   if (is_unproven && limiter_.is_on()) limit(request, out, reply);
@@ -69,6 +76,15 @@ Reply Answers::reply_to(Bytes query, const Address& sender, Transport transport,
     if (until_sample_-- == 0) sample(reply);
   }
   return reply;
+}
+
+void Answers::serve_at_desk(const Request& request, MutableBytes out, Reply& reply) {
+  auto served = desk_.serve(reader_.shared(), request);
+  if (!served || served->reply.size() > out.size()) return;
+  std::copy(served->reply.begin(), served->reply.end(), out.begin());
+  reply.size = served->reply.size();
+  reply.unsigned_denial.reset();  // whatever had to be signed was not sent
+  transfer_ = std::move(served->transfer);
 }
 
 void Answers::limit(Request request, MutableBytes out, Reply& reply) noexcept {
@@ -107,7 +123,7 @@ DemandReport Answers::report() {
 void AnswerWorker::run(Loop& loop, std::vector<WorkerSockets> sockets,
                        const Published<Snapshot>& snapshots, WorkerCounters& counters,
                        const Settings& settings) {
-  Answers answers(snapshots, counters, settings.workers);
+  Answers answers(snapshots, counters, settings.workers, settings.notified);
   UdpBatch batch;
   TcpLimits limits{settings.tcp_connections, settings.tcp_idle};
   std::deque<UdpFront> udp;  // fronts hold handles: they may not move

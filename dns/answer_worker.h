@@ -9,6 +9,7 @@
 
 #include <functional>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "base/fd.h"
@@ -20,6 +21,7 @@
 #include "dns/demand_table.h"
 #include "dns/rate_limit.h"
 #include "dns/snapshot.h"
+#include "dns/transfer_desk.h"
 
 namespace isochrone::dns {
 
@@ -33,12 +35,17 @@ struct WorkerSockets {
 class Answers {
  public:
   // `workers`: how many share the rate limit.
-  Answers(const Published<Snapshot>& snapshots, WorkerCounters& counters, unsigned workers);
+  Answers(const Published<Snapshot>& snapshots, WorkerCounters& counters, unsigned workers,
+          TransferDesk::Notified notified);
 
   // Takes the newest snapshot and the time: once per batch.
   void refresh(const Loop& loop);
   Reply reply_to(Bytes query, const Address& sender, Transport transport,
                  MutableBytes out) noexcept;
+  // The zone transfer that the last query began, if it did; its messages follow that query's reply,
+  // which is empty.
+  std::unique_ptr<TransferOut> take_transfer() noexcept { return std::move(transfer_); }
+  std::uint32_t unix_seconds() const noexcept { return unix_seconds_; }
   WorkerCounters& counters() noexcept { return counters_; }
 
   // What was counted since the last report, ids as of the snapshot it was counted under; and from
@@ -50,6 +57,7 @@ class Answers {
 
  private:
   void sample(const Reply& reply) noexcept;
+  void serve_at_desk(const Request& request, MutableBytes out, Reply& reply);
   void limit(Request request, MutableBytes out, Reply& reply) noexcept;
   bool may_sign() noexcept;
   // Signs a compact denial, or answers again without.
@@ -64,6 +72,8 @@ class Answers {
   unsigned may_be_signed_ = 0;  // in that second
   Monotonic now_{};
   RateLimiter limiter_;
+  TransferDesk desk_;
+  std::unique_ptr<TransferOut> transfer_;
   DemandTable demand_;
   // One decision in kSampleEvery and the first of each second, at most kSamples a second.
   static constexpr unsigned kSampleEvery = 1'000;
@@ -79,6 +89,7 @@ class AnswerWorker {
     unsigned workers = 1;
     std::size_t tcp_connections = 0;  // this worker's share
     Millis tcp_idle{0};
+    TransferDesk::Notified notified;           // called in the worker's thread
     std::function<void(DemandReport)> report;  // called in the worker's thread, about once a second
   };
 

@@ -19,14 +19,17 @@ struct WorkerCounters {
   std::array<Counter, 5> routed;  // by routing::Override
   Counter routed_by_subnet;
   Counter truncated;
-  Counter ignored;         // responses and runts: never answered
-  Counter oversized;       // datagrams longer than the receive buffer
-  Counter send_failed;     // replies the kernel did not take
-  Counter rate_dropped;    // replies not sent because their network had its share
-  Counter rate_truncated;  // likewise, sent with TC instead
-  Counter online_signed;   // denials signed for the query
-  Counter online_refused;  // likewise, beyond the worker's share: answered from the chain
-  Counter demand_lost;     // queries that found the demand table full
+  Counter ignored;            // responses and runts: never answered
+  Counter oversized;          // datagrams longer than the receive buffer
+  Counter send_failed;        // replies the kernel did not take
+  Counter rate_dropped;       // replies not sent because their network had its share
+  Counter rate_truncated;     // likewise, sent with TC instead
+  Counter online_signed;      // denials signed for the query
+  Counter online_refused;     // likewise, beyond the worker's share: answered from the chain
+  Counter demand_lost;        // queries that found the demand table full
+  Counter tsig_refused;       // signatures that failed
+  Counter transfers_begun;    // to secondaries
+  Counter transfers_refused;  // and NOTIFY from strangers
   Counter tcp_accepted;
   Counter tcp_timed_out;
   Counter tcp_refused;  // accept() failed for want of descriptors or memory

@@ -33,6 +33,7 @@ struct BuildInputs {
   std::shared_ptr<const SignedZones> signatures;  // of the zones; null: none is signed
   std::shared_ptr<const routing::Topology> topology;
   std::shared_ptr<const routing::GeoPrior> geo;  // may be null
+  std::shared_ptr<const TransferPolicy> transfers;
   AnswerOptions options;
   std::string collector_url;            // empty: nothing is followed
   std::string source;                   // of the events posted

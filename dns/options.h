@@ -12,13 +12,16 @@
 #include "base/time.h"
 #include "dns/answer_options.h"
 #include "dns/signing_policy.h"
+#include "dns/transfer_options.h"
 
 namespace isochrone::dns {
 
 struct ZoneSource {
-  std::string name;  // lower case, no trailing dot
-  std::filesystem::path file;
+  std::string name;            // lower case, no trailing dot
+  std::filesystem::path file;  // a master file, or where the version from the primaries is kept
   std::optional<SigningPolicy> signing = std::nullopt;  // absent: not signed
+  bool is_secondary = false;
+  TransferOptions transfer = {};
 };
 
 struct Options {
@@ -31,6 +34,8 @@ struct Options {
   unsigned tcp_connections = 1000;  // in all; a client that would exceed it waits in the backlog
   Millis tcp_idle{10'000};          // RFC 7766 section 6.2.3: in the order of seconds
   std::vector<ZoneSource> zones;
+  std::vector<TsigKeySource> keys;
+  unsigned max_transfers = 10;      // sent at once, over all workers
   std::filesystem::path state_dir;  // where the snapshot lives
   std::string node_name;            // source of demand and decision events: dns-<node>
   std::string collector_url;        // empty: never follows, answers from snapshot, geography, order

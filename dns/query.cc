@@ -49,6 +49,7 @@ bool read_record(ByteReader& reader, bool in_additional, KnownOptions known,
   const std::uint32_t ttl = reader.u32();
   const Bytes rdata = reader.take(reader.u16());
   if (!reader.ok()) return false;
+  query.has_tsig |= record_type == type::tsig;
   if (record_type != type::opt) return true;
   if (!is_root || !in_additional || query.edns) return false;  // RFC 6891 section 6.1.1
   query.edns = parse_opt(klass, ttl);

@@ -36,6 +36,7 @@ struct Query {
   Name name;       // folded
   std::uint16_t type = 0;
   std::uint16_t klass = 0;
+  bool has_tsig = false;     // RFC 8945
   std::optional<Edns> edns;  // set as soon as one OPT was readable, even in a bad message
 };
 

@@ -16,6 +16,8 @@
 #include "dns/snapshot_file.h"
 #include "dns/sockets.h"
 #include "dns/status.h"
+#include "dns/transfer_keeper.h"
+#include "dns/zone_store.h"
 
 namespace isochrone::dns {
 namespace {
@@ -68,6 +70,7 @@ tl::expected<BuildInputs, Errors> load_inputs(const Options& options,
     if (!secrets) loaded.errors.push_back(secrets.error().within("dns.cookie-secret-file"));
   }
   inputs.signatures = sign_zones(loaded.zones, options, before, loaded.errors);
+  inputs.transfers = load_policy(options, loaded.errors);
   if (!loaded.errors.empty()) return tl::unexpected(std::move(loaded.errors));
   inputs.zones = std::move(loaded.zones);
   inputs.topology = std::make_shared<const routing::Topology>(topology);
@@ -97,6 +100,16 @@ Errors fixed_changes(const Options& before, const Options& after) {
   return errors;
 }
 
+// What one option says about another.
+Options completed(Options options) {
+  options.workers = std::max(1U, options.workers);
+  for (ZoneSource& source : options.zones) {
+    source.is_secondary = !source.transfer.primaries.empty();
+    if (source.is_secondary) source.file = stored_zone_file(options.state_dir, source.name);
+  }
+  return options;
+}
+
 }  // namespace
 
 struct Server::Impl {
@@ -104,32 +117,48 @@ struct Server::Impl {
 
   void start(BuildInputs inputs, std::vector<BoundEndpoint> bound);
   void start_worker(unsigned index, std::vector<BoundEndpoint>& bound);
+  TransferKeeper::Hooks hooks();
 
   // Constant after start, except options, which reload() replaces.
   Options options;
   const CookieSecrets own_secrets = random_cookie_secrets();  // where no file has them
   std::vector<Endpoint> listening;
   Fd lock;
-  std::shared_ptr<const ZoneSet> zones;  // as of the last reload
 
   std::deque<WorkerCounters> counters;  // one writer each
   std::unique_ptr<Published<Snapshot>> published;
-  std::unique_ptr<StateFollower> follower;  // outlives the workers, which report to it
-  std::unique_ptr<Resigner> resigner;       // hands signatures to the follower
+  std::unique_ptr<StateFollower> follower;    // outlives the workers, which report to it
+  std::unique_ptr<Resigner> resigner;         // hands signatures to the follower
+  std::unique_ptr<TransferKeeper> transfers;  // publishes zones through both
   std::vector<std::unique_ptr<Worker>> workers;
 };
 
 void Server::Impl::start(BuildInputs inputs, std::vector<BoundEndpoint> bound) {
   NodeState state;
   if (!inputs.snapshot_file.empty()) state = load_snapshot(inputs.snapshot_file, *inputs.topology);
-  zones = inputs.zones;
   Resigner::Inputs to_sign{inputs.zones, policies_of(options), inputs.signatures};
   published = std::make_unique<Published<Snapshot>>(build_snapshot(inputs, state, 1));
-  follower = std::make_unique<StateFollower>(std::move(inputs), std::move(state), *published);
+  follower = std::make_unique<StateFollower>(inputs, std::move(state), *published);
   resigner = std::make_unique<Resigner>(
       std::move(to_sign), [this](Resigner::Signed made) { follower->take(std::move(made)); });
+  transfers = std::make_unique<TransferKeeper>(options, std::move(inputs), hooks());
   for (const BoundEndpoint& endpoint : bound) listening.push_back(endpoint.endpoint);
   for (unsigned i = 0; i < options.workers; ++i) start_worker(i, bound);
+}
+
+// Called in the keeper's thread.
+TransferKeeper::Hooks Server::Impl::hooks() {
+  TransferKeeper::Hooks hooks;
+  hooks.sign = [this](const Options& current, BuildInputs& inputs) {
+    Errors errors;
+    inputs.signatures = sign_zones(inputs.zones, current, resigner->current().get(), errors);
+    for (const Error& error : errors) log_error(error.text());
+  };
+  hooks.publish = [this](const Options& current, const BuildInputs& inputs) {
+    follower->reload(inputs);
+    resigner->replace({inputs.zones, policies_of(current), inputs.signatures});
+  };
+  return hooks;
 }
 
 void Server::Impl::start_worker(unsigned index, std::vector<BoundEndpoint>& bound) {
@@ -139,6 +168,7 @@ void Server::Impl::start_worker(unsigned index, std::vector<BoundEndpoint>& boun
   settings.workers = options.workers;
   settings.tcp_connections = std::max(1U, options.tcp_connections / options.workers);
   settings.tcp_idle = options.tcp_idle;
+  settings.notified = [this](Bytes apex, const Address&) { transfers->notified(apex); };
   settings.report = [this](DemandReport report) { follower->report(std::move(report)); };
   WorkerCounters& mine = counters.emplace_back();
   workers.push_back(std::make_unique<Worker>(
@@ -152,14 +182,14 @@ Server::Server() = default;
 Server::~Server() {
   if (!impl_) return;
   impl_->workers.clear();  // no one answers or reports any more
+  impl_->transfers.reset();
   impl_->resigner.reset();
   impl_->follower.reset();  // writes the snapshot file
 }
 
 tl::expected<std::unique_ptr<Server>, std::vector<Error>> Server::start(
     const Options& given, const routing::Topology& topology) {
-  Options options = given;
-  options.workers = std::max(1U, options.workers);
+  const Options options = completed(given);
   auto server = std::unique_ptr<Server>(new Server);
   server->impl_ = std::make_unique<Impl>(options);
   auto inputs = load_inputs(options, topology, server->impl_->own_secrets, nullptr);
@@ -188,38 +218,39 @@ tl::expected<std::unique_ptr<Server>, std::vector<Error>> Server::start(
 
 tl::expected<void, std::vector<Error>> Server::reload(const Options& given,
                                                       const routing::Topology& topology) {
-  Options options = given;
-  options.workers = std::max(1U, options.workers);
+  Options options = completed(given);
   Errors errors = fixed_changes(impl_->options, options);
-  const auto before = impl_->resigner->current();
-  auto inputs = load_inputs(options, topology, impl_->own_secrets, before.get());
-  if (!inputs) std::copy(inputs.error().begin(), inputs.error().end(), std::back_inserter(errors));
-  if (!errors.empty()) return tl::unexpected(std::move(errors));
-  impl_->zones = inputs->zones;
-  Resigner::Inputs to_sign{inputs->zones, policies_of(options), inputs->signatures};
-  impl_->follower->reload(std::move(*inputs));
-  impl_->resigner->replace(std::move(to_sign));
-  impl_->options = std::move(options);
-  return {};
+  auto done = impl_->transfers->reload(options, [&]() -> TransferKeeper::Loaded {
+    const auto before = impl_->resigner->current();
+    auto inputs = load_inputs(options, topology, impl_->own_secrets, before.get());
+    if (!inputs) append(errors, std::move(inputs.error()));
+    if (!errors.empty()) return tl::unexpected(std::move(errors));
+    return inputs;
+  });
+  if (done) impl_->options = std::move(options);
+  return done;
 }
 
 std::vector<Endpoint> Server::listening() const { return impl_->listening; }
 
 void Server::measure(Metrics& metrics) const {
   measure_workers(metrics, impl_->counters);
-  measure_state(metrics, impl_->follower->status(), *impl_->zones);
+  measure_state(metrics, impl_->follower->status(), *impl_->published->current()->zones);
   measure_signing(metrics, impl_->resigner->status(), impl_->resigner->current().get());
 }
 
 std::string Server::status_json() const {
-  return describe_status(impl_->follower->status(), *impl_->zones, impl_->resigner->current().get(),
-                         impl_->listening, impl_->options.collector_url);
+  return describe_status(impl_->follower->status(), *impl_->published->current()->zones,
+                         impl_->resigner->current().get(), impl_->listening,
+                         impl_->options.collector_url);
 }
 
 std::vector<Error> check_zones(const Options& options, const routing::Topology& topology) {
-  auto loaded = ZoneSet::load(options.zones, topology);
+  const Options whole = completed(options);
+  auto loaded = ZoneSet::load(whole.zones, topology);
+  load_policy(whole, loaded.errors);
   if (loaded.zones) {
-    append(loaded.errors, check_keys(*loaded.zones, policies_of(options), Loop().wall()));
+    append(loaded.errors, check_keys(*loaded.zones, policies_of(whole), Loop().wall()));
   }
   return loaded.errors;
 }

@@ -56,13 +56,16 @@ constexpr PrivateMask private_bit(const Address& address) noexcept {
   return 0;
 }
 
+struct TransferPolicy;
+
 struct Snapshot {
   std::shared_ptr<const ZoneSet> zones;
   std::shared_ptr<const SignedZones> signatures;  // of these zones; null: none is signed
   std::shared_ptr<const routing::Topology> topology;
   std::shared_ptr<const routing::RoutingTable> table;
   routing::SiteStates sites;
-  std::uint64_t generation = 0;  // raised with every publication
+  std::shared_ptr<const TransferPolicy> transfers;  // null: nobody may have a zone
+  std::uint64_t generation = 0;                     // raised with every publication
   AnswerOptions options;
   // Private blocks of which the performance state knows a prefix: someone measures them, so a client
   // address in them means something here. In the others RFC 7871 section 10 applies.

@@ -108,6 +108,15 @@ void measure_workers(Metrics& metrics, const std::deque<WorkerCounters>& workers
       "isochrone_dns_demand_lost_total", "Queries that found the demand table full.",
       [](const auto& w) -> auto& { return w.demand_lost; });
   count(
+      "isochrone_dns_tsig_refused_total", "Requests whose signature failed.",
+      [](const auto& w) -> auto& { return w.tsig_refused; });
+  count(
+      "isochrone_dns_transfers_total", "Zone transfers begun for secondaries.",
+      [](const auto& w) -> auto& { return w.transfers_begun; });
+  count(
+      "isochrone_dns_transfers_refused_total", "Transfers and notifications that no rule allows.",
+      [](const auto& w) -> auto& { return w.transfers_refused; });
+  count(
       "isochrone_dns_tcp_accepted_total", "TCP connections accepted.",
       [](const auto& w) -> auto& { return w.tcp_accepted; });
   count(

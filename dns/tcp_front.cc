@@ -59,18 +59,19 @@ class TcpFront::Connection {
   bool proceed() {
     front_.answers_.refresh(front_.loop_);
     do {
+      pump_transfer();
       answer_waiting();
       if (!flush()) return false;
-    } while (backlog() == 0 && has_complete_query());
+    } while (backlog() == 0 && !transfer_ && has_complete_query());
     // Half-closed and all replies taken: at most an incomplete query is left.
-    if (is_ended_ && backlog() == 0) return false;
+    if (is_ended_ && !transfer_ && backlog() == 0) return false;
     watch();
     return true;
   }
 
   void answer_waiting() {
     std::size_t taken = 0;
-    while (backlog() < kMaxBacklog) {
+    while (backlog() < kMaxBacklog && !transfer_) {
       const Bytes rest = Bytes(input_).subspan(taken);
       if (rest.size() < kLengthOctets) break;
       const std::size_t length = std::size_t{rest[0]} << 8 | rest[1];
@@ -92,11 +93,24 @@ class TcpFront::Connection {
     auto& out = front_.reply_;
     const Reply reply = front_.answers_.reply_to(query, peer_, Transport::tcp,
                                                  MutableBytes(out).subspan(kLengthOctets));
-    if (reply.size == 0) return;
+    transfer_ = front_.answers_.take_transfer();
+    if (reply.size == 0) return pump_transfer();
     out[0] = static_cast<std::uint8_t>(reply.size >> 8);
     out[1] = static_cast<std::uint8_t>(reply.size);
     output_.insert(output_.end(), out.begin(),
                    out.begin() + static_cast<std::ptrdiff_t>(kLengthOctets + reply.size));
+  }
+
+  // The messages of a zone transfer that the backlog has room for. What follows waits for its end, and
+  // the loop serves others before it comes back here.
+  void pump_transfer() {
+    while (transfer_ && backlog() < kMaxBacklog) {
+      const auto message = transfer_->next(front_.answers_.unix_seconds());
+      if (message.empty() || message.size() > kMaxMessage) return transfer_.reset();
+      output_.push_back(static_cast<std::uint8_t>(message.size() >> 8));
+      output_.push_back(static_cast<std::uint8_t>(message.size()));
+      output_.insert(output_.end(), message.begin(), message.end());
+    }
   }
 
   std::size_t backlog() const { return output_.size() - written_; }
@@ -119,7 +133,7 @@ class TcpFront::Connection {
   void watch() {
     unsigned interest = 0;
     if (!is_ended_ && backlog() < kMaxBacklog) interest |= Poll::readable;
-    if (backlog() > 0) interest |= Poll::writable;
+    if (backlog() > 0 || transfer_) interest |= Poll::writable;
     if (interest == watched_) return;
     watched_ = interest;
     poll_.watch(interest);
@@ -132,7 +146,8 @@ class TcpFront::Connection {
   std::vector<std::uint8_t> input_;
   std::vector<std::uint8_t> output_;
   std::size_t written_ = 0;  // of output_
-  bool is_ended_ = false;    // the client sends no more; it may still read
+  std::unique_ptr<TransferOut> transfer_;
+  bool is_ended_ = false;  // the client sends no more; it may still read
   unsigned watched_ = 0;
   Poll poll_;  // after the socket: closed before it
 };

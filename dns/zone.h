@@ -64,6 +64,9 @@ class Zone {
   Rrset soa() const noexcept { return rrset_at(soa_); }
   std::uint32_t negative_ttl() const noexcept { return negative_ttl_; }
 
+  // False of a secondary zone that never came or has expired: there is nothing to answer from.
+  bool is_available() const noexcept { return negative_soa_.records != 0; }
+
   // What is in it, for those who compile more from it. The apex is the first node.
   const std::vector<Node>& nodes() const noexcept { return nodes_; }
   std::size_t id(const Node& node) const noexcept {

@@ -67,6 +67,13 @@ std::optional<Zone> ZoneBuilder::build(const std::vector<ServiceName>& services)
   return std::move(zone_);
 }
 
+std::optional<Zone> ZoneBuilder::build_unavailable() {
+  zone_.origin_ = records_.origin;
+  zone_.slots_.assign(16, 0);
+  insert_names();
+  return std::move(zone_);
+}
+
 void ZoneBuilder::insert_names() {
   zone_.names_ = std::move(records_.names);
   // Address space only: what is not written takes no memory.

@@ -36,6 +36,8 @@ class ZoneBuilder {
 
   // Nothing when records.errors is not empty afterwards. `services` are the ones of this zone.
   std::optional<Zone> build(const std::vector<ServiceName>& services);
+  // The apex alone, without data: asked for, the server fails.
+  std::optional<Zone> build_unavailable();
 
  private:
   using Row = ZoneRecords::Row;

@@ -42,6 +42,7 @@ struct ZoneRecords {
   std::vector<std::uint8_t> names;   // folded wire names
   std::vector<std::uint8_t> bytes;   // data
   std::vector<Row> rows;
+  bool is_unavailable = false;  // a secondary zone that never came, or is too old to be believed
   std::vector<Error> errors;
   std::vector<std::string> warnings;
 

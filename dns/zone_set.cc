@@ -9,6 +9,7 @@
 #include "dns/master_file.h"
 #include "dns/wire.h"
 #include "dns/zone_builder.h"
+#include "dns/zone_store.h"
 #include "routing/site_states.h"
 
 namespace isochrone::dns {
@@ -58,6 +59,11 @@ std::vector<std::vector<ServiceName>> place_services(const std::vector<Origin>& 
   return placed;
 }
 
+std::optional<Zone> build_zone(ZoneRecords& records, const std::vector<ServiceName>& services) {
+  ZoneBuilder builder(records);
+  return records.is_unavailable ? builder.build_unavailable() : builder.build(services);
+}
+
 void check_twins(const std::vector<Origin>& origins, std::vector<Error>& errors) {
   for (std::size_t i = 0; i < origins.size(); ++i) {
     for (std::size_t j = 0; j < i; ++j) {
@@ -76,7 +82,12 @@ ZoneSet::Loaded ZoneSet::load(const std::vector<ZoneSource>& sources,
   std::vector<std::string> names;
   for (const ZoneSource& source : sources) names.push_back(source.name);
   return build(
-      names, [&](std::size_t i) { return read_master_file(sources[i].file, sources[i].name); },
+      names,
+      [&](std::size_t i) {
+        const ZoneSource& source = sources[i];
+        return source.is_secondary ? read_stored_zone(source.file, source.name)
+                                   : read_master_file(source.file, source.name);
+      },
       topology);
 }
 
@@ -101,9 +112,7 @@ ZoneSet::Loaded ZoneSet::build(std::span<const std::string> names,
   for (std::size_t i = 0; i < origins.size(); ++i) {
     ZoneRecords records = read(i);
     if (!records.origin.empty()) {
-      if (auto zone = ZoneBuilder(records).build(services[i])) {
-        set->zones_.push_back(std::move(*zone));
-      }
+      if (auto zone = build_zone(records, services[i])) set->zones_.push_back(std::move(*zone));
     }
     std::move(records.errors.begin(), records.errors.end(), std::back_inserter(loaded.errors));
     std::move(records.warnings.begin(), records.warnings.end(),
@@ -118,6 +127,39 @@ ZoneSet::Loaded ZoneSet::build(std::span<const std::string> names,
   set->compile_services(topology);
   if (loaded.errors.empty()) loaded.zones = std::move(set);
   return loaded;
+}
+
+ZoneSet::Loaded ZoneSet::replaced(const ZoneSet& before, ZoneRecords records,
+                                  const routing::Topology& topology) {
+  Loaded loaded;
+  std::vector<Origin> origins;
+  for (const Zone& zone : before.zones_) {
+    origins.emplace_back(zone.origin().begin(), zone.origin().end());
+  }
+  const auto at = static_cast<std::size_t>(
+      std::find(origins.begin(), origins.end(), records.origin) - origins.begin());
+  if (at == origins.size()) {
+    loaded.errors.emplace_back(Errc::not_found, "the zone is not served any more");
+    return loaded;
+  }
+  const auto services = place_services(origins, topology, loaded.errors);
+  auto zone = build_zone(records, services[at]);
+  loaded.errors = std::move(records.errors);
+  loaded.warnings = std::move(records.warnings);
+  if (!zone || !loaded.errors.empty()) return loaded;
+  auto set = std::make_shared<ZoneSet>(before);
+  set->zones_[at] = std::move(*zone);
+  loaded.zones = std::move(set);
+  return loaded;
+}
+
+const Zone* ZoneSet::zone_of(Bytes apex) const noexcept {
+  for (const Zone& zone : zones_) {
+    if (std::equal(apex.begin(), apex.end(), zone.origin().begin(), zone.origin().end())) {
+      return &zone;
+    }
+  }
+  return nullptr;
 }
 
 void ZoneSet::compile_services(const routing::Topology& topology) {

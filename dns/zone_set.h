@@ -40,6 +40,10 @@ class ZoneSet {
   };
   static Loaded parse(const std::vector<Text>& texts, const routing::Topology& topology);
 
+  // `before` with the zone of records.origin made anew; without rows it becomes unavailable.
+  static Loaded replaced(const ZoneSet& before, ZoneRecords records,
+                         const routing::Topology& topology);
+
   // The zone with the longest apex around `name`; DS at an apex belongs to the zone above it, when
   // that one is served too (RFC 4035 section 3.1.4.1).
   const Zone* find(const Name& name, std::uint16_t type) const noexcept;
@@ -56,6 +60,8 @@ class ZoneSet {
 
   const std::vector<Zone>& zones() const noexcept { return zones_; }
   std::size_t sites() const noexcept { return sites_; }  // of the topology
+  // Of exactly this apex; null when there is none.
+  const Zone* zone_of(Bytes apex) const noexcept;
   std::size_t memory_bytes() const noexcept;
 
  private:

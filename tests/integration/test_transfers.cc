@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Zone transfers with the servers of others: nsd takes a zone from us, we take one from knot.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <fstream>
+#include <iterator>
+
+#include "base/fd.h"
+#include "base/listening.h"
+#include "tests/integration/world.h"
+#include "tests/support/child.h"
+
+namespace isochrone::test {
+namespace {
+
+constexpr std::string_view kSecret = "q1VbmLM9hnJwHHPFtLpUvFJMFVf0gZKbZyZX2nqBHCw=";
+
+// Free a moment ago: nothing but chance takes it before the program that is told.
+std::uint16_t free_port() {
+  const auto socket = listen_tcp({*Address::parse("127.0.0.1"), 0});
+  return socket ? bound_port(*socket) : std::uint16_t{0};
+}
+
+class Transfers : public testing::Test {
+ protected:
+  Transfers() {
+    world_.write("key", std::string(kSecret) + "\n");
+    ::chmod(world_.path("key").c_str(), 0600);
+  }
+
+  // Version `serial`, in which mail.example.com is 192.0.2.<serial>.
+  void write_zone(int serial) const {
+    world_.write("moving.zone", fmt::format("$ORIGIN example.com.\n$TTL 300\n"
+                                            "@ IN SOA ns1 hostmaster {0} 1 1 60 60\n  IN NS ns1\n"
+                                            "ns1 IN A 192.0.2.53\nmail IN A 192.0.2.{0}\n"
+                                            "  IN MX 10 mail\n  IN TXT \"a\" \"b;c\"\n"
+                                            "*.wild IN A 192.0.2.9\n",
+                                            serial));
+  }
+  static std::string ours(const std::string& zone) {
+    return "node: {name: ns1, state-dir: state-ns1}\n"
+           "dns: {listen: 127.0.0.1@0}\n"
+           "keys: [{name: transfer.key, secret-file: key}]\n"
+           "zones:\n  - {name: example.com, " +
+           zone + "}\n" + World::topology();
+  }
+  static bool has_version(const Endpoint& server, int serial) {
+    const auto reply = ask(server, {"mail.example.com", 1, std::nullopt});
+    return reply &&
+           reply->addresses == std::vector{*Address::parse(fmt::format("192.0.2.{}", serial))};
+  }
+
+  // What another program wrote, for failures.
+  std::string said(const std::string& log) const {
+    std::ifstream in(world_.path(log));
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+
+  std::string knot_config(std::uint16_t port, std::uint16_t notify) const {
+    return world_.write(
+        "knot.conf", fmt::format("server:\n  listen: 127.0.0.1@{0}\n  rundir: {2}\n"
+                                 "log:\n  - target: stderr\n    any: info\n"
+                                 "database:\n  storage: {2}\n"
+                                 "key:\n  - id: transfer.key\n    algorithm: hmac-sha256\n"
+                                 "    secret: {3}\n"
+                                 "remote:\n  - id: ours\n    address: 127.0.0.1@{1}\n"
+                                 "    key: transfer.key\n"
+                                 "acl:\n  - id: ours\n    key: transfer.key\n    action: transfer\n"
+                                 "zone:\n  - domain: example.com\n    storage: {2}\n"
+                                 "    file: moving.zone\n    zonefile-load: difference\n"
+                                 "    zonefile-sync: -1\n    journal-content: changes\n"
+                                 "    notify: ours\n    acl: ours\n",
+                                 port, notify, world_.path("."), kSecret));
+  }
+  std::string nsd_config(std::uint16_t port, std::uint16_t primary) const {
+    return world_.write("nsd.conf",
+                        fmt::format("server:\n  ip-address: 127.0.0.1@{0}\n  server-count: 1\n"
+                                    "  username: \"\"\n  chroot: \"\"\n  zonesdir: \"{2}\"\n"
+                                    "  pidfile: \"{2}/nsd.pid\"\n  xfrdfile: \"{2}/xfrd.state\"\n"
+                                    "  xfrdir: \"{2}\"\n  zonelistfile: \"{2}/zone.list\"\n"
+                                    "  database: \"\"\n  verbosity: 2\n"
+                                    "remote-control:\n  control-enable: no\n"
+                                    "key:\n  name: transfer.key\n  algorithm: hmac-sha256\n"
+                                    "  secret: \"{3}\"\n"
+                                    "zone:\n  name: example.com\n  zonefile: nsd.zone\n"
+                                    "  request-xfr: 127.0.0.1@{1} transfer.key\n"
+                                    "  allow-notify: 127.0.0.1 transfer.key\n",
+                                    port, primary, world_.path("."), kSecret));
+  }
+
+  World world_;
+};
+
+TEST_F(Transfers, NsdTakesAZoneFromUsAndItsChanges) {
+  write_zone(1);
+  const std::uint16_t nsd_port = free_port();
+  const auto config = [&](const std::string& key) {
+    return ours(
+        fmt::format("file: moving.zone, transfer: {{allow: [{{prefix: 127.0.0.0/8, "
+                    "key: {0}}}], notify: [{{address: 127.0.0.1@{1}, key: {0}}}]}}",
+                    key, nsd_port));
+  };
+  Daemon daemon(world_.write("node.yaml", config("transfer.key")));
+  ASSERT_TRUE(daemon.is_ready()) << daemon.log();
+  const Endpoint nsd{*Address::parse("127.0.0.1"), nsd_port};
+  const Child child({"nsd", "-d", "-c", nsd_config(nsd_port, daemon.endpoint("dns").port)},
+                    world_.path("nsd.log"));
+  EXPECT_TRUE(eventually([&] { return has_version(nsd, 1); }));
+  const auto routed = ask(nsd, {std::string(kService), 1, std::nullopt});
+  ASSERT_TRUE(routed);
+  EXPECT_EQ(routed->addresses, std::vector{*Address::parse("192.0.2.1")})
+      << "the order of last resort";
+  write_zone(2);
+  daemon.signal(SIGHUP);
+  EXPECT_TRUE(eventually([&] { return has_version(nsd, 2); })) << "told by NOTIFY";
+}
+
+TEST_F(Transfers, WeTakeAZoneFromKnotAndKeepItWithoutIt) {
+  write_zone(1);
+  const std::uint16_t knot_port = free_port();
+  const std::string file =
+      world_.write("node.yaml", ours(fmt::format("transfer: {{primaries: [{{address: 127.0.0.1@{}, "
+                                                 "key: transfer.key}}]}}",
+                                                 knot_port)));
+  {
+    Daemon daemon(file);
+    ASSERT_TRUE(daemon.is_ready()) << daemon.log();
+    const Endpoint endpoint = daemon.endpoint("dns");
+    const auto before = ask(endpoint, {"mail.example.com", 1, std::nullopt});
+    ASSERT_TRUE(before);
+    EXPECT_EQ(before->rcode, 2) << "SERVFAIL: the zone is ours, but nobody gave it to us yet";
+    Child knot({"knotd", "-c", knot_config(knot_port, endpoint.port)}, world_.path("knot.log"));
+    EXPECT_TRUE(eventually([&] { return has_version(endpoint, 1); })) << daemon.log();
+    write_zone(2);
+    knot.signal(SIGHUP);
+    EXPECT_TRUE(eventually([&] { return has_version(endpoint, 2); })) << daemon.log();
+    EXPECT_TRUE(daemon.hears("serial=2 from=")) << daemon.log() << said("knot.log");
+    EXPECT_NE(daemon.log().find("incremental=true"), std::string::npos) << daemon.log();
+  }
+  Daemon again(file);
+  ASSERT_TRUE(again.is_ready()) << again.log();
+  EXPECT_TRUE(has_version(again.endpoint("dns"), 2)) << "from disk, the primary is gone";
+}
+
+}  // namespace
+}  // namespace isochrone::test
