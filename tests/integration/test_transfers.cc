@@ -108,14 +108,14 @@ TEST_F(Transfers, NsdTakesAZoneFromUsAndItsChanges) {
   const Endpoint nsd{*Address::parse("127.0.0.1"), nsd_port};
   const Child child({"nsd", "-d", "-c", nsd_config(nsd_port, daemon.endpoint("dns").port)},
                     world_.path("nsd.log"));
-  EXPECT_TRUE(eventually([&] { return has_version(nsd, 1); }));
+  EXPECT_TRUE(eventually([&] { return has_version(nsd, 1); })) << said("nsd.log") << daemon.log();
   const auto routed = ask(nsd, {std::string(kService), 1, std::nullopt});
   ASSERT_TRUE(routed);
   EXPECT_EQ(routed->addresses, std::vector{*Address::parse("192.0.2.1")})
       << "the order of last resort";
   write_zone(2);
   daemon.signal(SIGHUP);
-  EXPECT_TRUE(eventually([&] { return has_version(nsd, 2); })) << "told by NOTIFY";
+  EXPECT_TRUE(eventually([&] { return has_version(nsd, 2); })) << said("nsd.log") << daemon.log();
 }
 
 TEST_F(Transfers, WeTakeAZoneFromKnotAndKeepItWithoutIt) {
