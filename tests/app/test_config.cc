@@ -45,6 +45,8 @@ services:
     sites: [sin, fra]
     ttl: 20
     min-gain: 2ms
+    dwell: 1m
+    objective: p90
 )";
 
 class ConfigTest : public testing::Test {
@@ -90,6 +92,9 @@ TEST_F(ConfigTest, ReadsZonesSitesAndServices) {
   EXPECT_EQ(service.sites, order);
   EXPECT_EQ(service.ttl, Seconds(20));
   EXPECT_EQ(service.min_gain, Micros(2'000));
+  EXPECT_EQ(service.dwell, Seconds(60));
+  EXPECT_EQ(service.objective, routing::Objective::p90);
+  EXPECT_EQ(config.collector.probe_budget, 0U);
 }
 
 TEST_F(ConfigTest, PathsAreRelativeToTheFile) {
@@ -140,6 +145,8 @@ TEST_F(ConfigTest, FallbacksAreTheDefaultsOfTheOptions) {
   EXPECT_EQ(config.topology.services[0].ttl, service.ttl);
   EXPECT_EQ(config.topology.services[0].min_gain, service.min_gain);
   EXPECT_DOUBLE_EQ(config.topology.services[0].min_gain_share, service.min_gain_share);
+  EXPECT_EQ(config.topology.services[0].dwell, service.dwell);
+  EXPECT_EQ(config.topology.services[0].objective, service.objective);
 }
 
 TEST_F(ConfigTest, RolesFollowTheSectionsWhenNotNamed) {
