@@ -81,6 +81,15 @@ class Builder {
     options.cookie_secret_file = section.file("cookie-secret-file");
     options.tcp_connections = number<unsigned>(section, "tcp-connections");
     options.tcp_idle = duration<Millis>(section, "tcp-idle");
+    options.tcp_per_client = number<unsigned>(section, "tcp-connections-per-client");
+    if (const Section tls = section.section("tls"); tls.is_present()) {
+      for (const auto& [endpoint, mark] : tls.many<Endpoint>("listen")) {
+        if (endpoint.port != 0) seen.check(endpoint.to_string(), mark);
+        options.tls_listen.push_back(endpoint);
+      }
+      options.tls_certificate = tls.file("certificate");
+      options.tls_key = tls.file("key");
+    }
     options.max_transfers = number<unsigned>(section, "max-transfers");
     options.state_dir = config_.node.state_dir;
     options.node_name = config_.node.name;

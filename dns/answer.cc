@@ -105,6 +105,11 @@ Reply answer(const Snapshot& snapshot, const Request& request, MutableBytes out)
   reply.rcode = response.rcode();
   reply.is_truncated = response.is_truncated();
   reply.size = response.finish();
+  if (query.edns) {
+    reply.opt_at = response.opt_at();
+    reply.wants_keepalive = query.edns->wants_keepalive;
+    reply.wants_padding = query.edns->wants_padding;
+  }
   if (!amplifies(options, request, reply)) return reply;
   opt.nsid = {};
   Response short_response(query, out, limit, opt);

@@ -42,6 +42,10 @@ struct Reply {
   std::optional<OnlineDenial> unsigned_denial;  // to be signed before the reply is sent
   bool lacked_signature = false;                // a longer denial stands for a compact one
   bool used_client_subnet = false;              // the answer depends on the query's Client Subnet
+  // Where the OPT record, the last, starts; 0: there is none. For options of the transport.
+  std::size_t opt_at = 0;
+  bool wants_keepalive = false;
+  bool wants_padding = false;
   // Signed, a transfer or a NOTIFY: transfer_desk.h may have a better answer.
   bool needs_desk = false;
   // Of a routed answer: the service, whom it was routed for, and how.

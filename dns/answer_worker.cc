@@ -83,6 +83,7 @@ void Answers::serve_at_desk(const Request& request, MutableBytes out, Reply& rep
   if (!served || served->reply.size() > out.size()) return;
   std::copy(served->reply.begin(), served->reply.end(), out.begin());
   reply.size = served->reply.size();
+  reply.opt_at = 0;               // the signature is the last record
   reply.unsigned_denial.reset();  // whatever had to be signed was not sent
   transfer_ = std::move(served->transfer);
 }
@@ -125,12 +126,12 @@ void AnswerWorker::run(Loop& loop, std::vector<WorkerSockets> sockets,
                        const Settings& settings) {
   Answers answers(snapshots, counters, settings.workers, settings.notified);
   UdpBatch batch;
-  TcpLimits limits{settings.tcp_connections, settings.tcp_idle};
+  TcpLimits limits{settings.tcp_connections, settings.tcp_per_client, settings.tcp_idle};
   std::deque<UdpFront> udp;  // fronts hold handles: they may not move
   TcpFront tcp(loop, answers, limits);
   for (WorkerSockets& socket : sockets) {
-    udp.emplace_back(loop, std::move(socket.udp), answers, batch);
-    tcp.listen(std::move(socket.tcp));
+    if (socket.udp) udp.emplace_back(loop, std::move(socket.udp), answers, batch);
+    tcp.listen(std::move(socket.tcp), socket.is_tls);
   }
   Timer report_timer(loop, [&] {
     answers.refresh(loop);

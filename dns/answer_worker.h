@@ -27,8 +27,9 @@ namespace isochrone::dns {
 
 // The sockets of one worker for one listening address.
 struct WorkerSockets {
-  Fd udp;
+  Fd udp;  // none where TLS is spoken
   Fd tcp;
+  bool is_tls = false;
 };
 
 // What the fronts call for each message.
@@ -45,6 +46,8 @@ class Answers {
   // The zone transfer that the last query began, if it did; its messages follow that query's reply,
   // which is empty.
   std::unique_ptr<TransferOut> take_transfer() noexcept { return std::move(transfer_); }
+  // Null without a certificate.
+  std::shared_ptr<const TlsContext> tls() const { return reader_.get().tls; }
   std::uint32_t unix_seconds() const noexcept { return unix_seconds_; }
   WorkerCounters& counters() noexcept { return counters_; }
 
@@ -88,6 +91,7 @@ class AnswerWorker {
   struct Settings {
     unsigned workers = 1;
     std::size_t tcp_connections = 0;  // this worker's share
+    std::size_t tcp_per_client = 0;
     Millis tcp_idle{0};
     TransferDesk::Notified notified;           // called in the worker's thread
     std::function<void(DemandReport)> report;  // called in the worker's thread, about once a second

@@ -42,6 +42,10 @@ bool parse_options(Bytes rdata, KnownOptions known, Edns& edns) noexcept {
       if (!edns.cookie) edns.cookie = cookie;
     } else if (code == kOptionNsid) {
       edns.wants_nsid = true;
+    } else if (code == kOptionKeepalive) {
+      edns.wants_keepalive = true;
+    } else if (code == kOptionPadding) {
+      edns.wants_padding = true;
     }
   }
   return true;

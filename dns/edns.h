@@ -21,6 +21,8 @@ namespace isochrone::dns {
 
 constexpr std::uint16_t kOptionNsid = 3;
 constexpr std::uint16_t kOptionClientSubnet = 8;
+constexpr std::uint16_t kOptionKeepalive = 11;  // RFC 7828
+constexpr std::uint16_t kOptionPadding = 12;    // RFC 7830
 constexpr std::uint16_t kOptionExtendedError = 15;
 
 struct ClientSubnet {
@@ -38,6 +40,8 @@ struct Edns {
   bool dnssec_ok = false;
   bool compact_ok = false;  // CO: NXDOMAIN may come with a compact denial (RFC 9824 section 5.1)
   bool wants_nsid = false;
+  bool wants_keepalive = false;
+  bool wants_padding = false;
   std::optional<ClientSubnet> client_subnet;  // the first one
   std::optional<Cookie> cookie;               // the first one
 };

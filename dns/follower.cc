@@ -30,6 +30,7 @@ std::shared_ptr<Snapshot> make_snapshot(const BuildInputs& inputs, const NodeSta
   snapshot->topology = inputs.topology;
   snapshot->sites = state.site_states(*inputs.topology);
   snapshot->transfers = inputs.transfers;
+  snapshot->tls = inputs.tls;
   snapshot->generation = generation;
   snapshot->options = inputs.options;
   return snapshot;

@@ -34,6 +34,7 @@ struct BuildInputs {
   std::shared_ptr<const routing::Topology> topology;
   std::shared_ptr<const routing::GeoPrior> geo;  // may be null
   std::shared_ptr<const TransferPolicy> transfers;
+  std::shared_ptr<const TlsContext> tls;
   AnswerOptions options;
   std::string collector_url;            // empty: nothing is followed
   std::string source;                   // of the events posted

@@ -32,7 +32,12 @@ struct Options {
   bool cookies = true;
   std::filesystem::path cookie_secret_file;
   unsigned tcp_connections = 1000;  // in all; a client that would exceed it waits in the backlog
-  Millis tcp_idle{10'000};          // RFC 7766 section 6.2.3: in the order of seconds
+  unsigned tcp_per_client = 100;    // of one address, in one worker
+  // DNS over TLS; certificate chain and key in PEM where it is spoken.
+  std::vector<Endpoint> tls_listen;
+  std::filesystem::path tls_certificate;
+  std::filesystem::path tls_key;
+  Millis tcp_idle{10'000};  // RFC 7766 section 6.2.3: in the order of seconds
   std::vector<ZoneSource> zones;
   std::vector<TsigKeySource> keys;
   unsigned max_transfers = 10;      // sent at once, over all workers

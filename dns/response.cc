@@ -177,6 +177,7 @@ void Response::write_option(std::uint16_t code, Bytes data) noexcept {
 std::size_t Response::finish() noexcept {
   // The kept room is given back by writing the last record through a writer over the whole buffer.
   const std::size_t size = writer_.position();
+  opt_at_ = size;
   std::size_t total = size;
   if (query_.edns) {
     writer_ = ByteWriter(out_.subspan(size));

@@ -83,6 +83,8 @@ class Response {
 
   // Writes OPT and header; the size of the message.
   std::size_t finish() noexcept;
+  // After finish(): where the OPT record starts, when there is one.
+  std::size_t opt_at() const noexcept { return opt_at_; }
 
  private:
   void write_opt() noexcept;
@@ -93,6 +95,7 @@ class Response {
   ByteWriter writer_;
   const OptContents& opt_;
   std::uint16_t counts_[3] = {0, 0, 0};
+  std::size_t opt_at_ = 0;
   Rcode rcode_ = Rcode::noerror;
   ExtendedError extended_error_ = ExtendedError::none;
   bool is_authoritative_ = false;

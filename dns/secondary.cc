@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "base/random.h"
+#include "dns/framing.h"
 #include "dns/wire.h"
 #include "dns/zone_store.h"
 
@@ -153,18 +154,15 @@ bool Secondary::receive() {
   if (count == 0) return false;
   stall_.start(kStall);
   input_.insert(input_.end(), block.begin(), block.begin() + count);
-  std::size_t at = 0;
-  while (transfer_ && input_.size() - at >= 2) {
-    const std::size_t length = std::size_t{input_[at]} << 8 | input_[at + 1];
-    if (input_.size() - at - 2 < length) break;
-    const auto step = transfer_->take(Bytes(input_).subspan(at + 2, length), unix_now());
-    at += 2 + length;
+  Bytes rest(input_);
+  while (const auto message = take_message(rest)) {
+    const auto step = transfer_->take(*message, unix_now());
     if (step != TransferIn::Step::more) {
       take(step);
       return true;
     }
   }
-  input_.erase(input_.begin(), input_.begin() + static_cast<std::ptrdiff_t>(at));
+  input_.erase(input_.begin(), input_.end() - static_cast<std::ptrdiff_t>(rest.size()));
   return true;
 }
 

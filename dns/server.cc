@@ -16,6 +16,7 @@
 #include "dns/snapshot_file.h"
 #include "dns/sockets.h"
 #include "dns/status.h"
+#include "dns/tls.h"
 #include "dns/transfer_keeper.h"
 #include "dns/zone_store.h"
 
@@ -48,6 +49,15 @@ std::shared_ptr<const SignedZones> sign_zones(const std::shared_ptr<const ZoneSe
   return made.zones;
 }
 
+// Null, and perhaps an error, without certificate.
+std::shared_ptr<const TlsContext> load_tls(const Options& options, Errors& errors) {
+  if (options.tls_listen.empty()) return nullptr;
+  auto loaded = TlsContext::load(options.tls_certificate, options.tls_key);
+  if (loaded) return *loaded;
+  errors.push_back(loaded.error().within("dns.tls"));
+  return nullptr;
+}
+
 // Everything a snapshot needs besides state, or all that is wrong with it. `before` may be null.
 tl::expected<BuildInputs, Errors> load_inputs(const Options& options,
                                               const routing::Topology& topology,
@@ -71,6 +81,7 @@ tl::expected<BuildInputs, Errors> load_inputs(const Options& options,
   }
   inputs.signatures = sign_zones(loaded.zones, options, before, loaded.errors);
   inputs.transfers = load_policy(options, loaded.errors);
+  inputs.tls = load_tls(options, loaded.errors);
   if (!loaded.errors.empty()) return tl::unexpected(std::move(loaded.errors));
   inputs.zones = std::move(loaded.zones);
   inputs.topology = std::make_shared<const routing::Topology>(topology);
@@ -94,6 +105,8 @@ Errors fixed_changes(const Options& before, const Options& after) {
   refuse(before.listen != after.listen, "dns.listen");
   refuse(before.workers != after.workers, "dns.workers");
   refuse(before.tcp_connections != after.tcp_connections, "dns.tcp-connections");
+  refuse(before.tcp_per_client != after.tcp_per_client, "dns.tcp-connections-per-client");
+  refuse(before.tls_listen != after.tls_listen, "dns.tls.listen");
   refuse(before.tcp_idle != after.tcp_idle, "dns.tcp-idle");
   refuse(before.state_dir != after.state_dir, "node.state-dir");
   refuse(before.node_name != after.node_name, "node.name");
@@ -108,6 +121,22 @@ Options completed(Options options) {
     if (source.is_secondary) source.file = stored_zone_file(options.state_dir, source.name);
   }
   return options;
+}
+
+std::vector<BoundEndpoint> bind_all(const Options& options, Errors& errors) {
+  std::vector<BoundEndpoint> bound;
+  const auto take = [&](Result<BoundEndpoint> one) {
+    if (one) {
+      bound.push_back(std::move(*one));
+    } else {
+      errors.push_back(one.error());
+    }
+  };
+  for (const Endpoint& endpoint : options.listen) take(bind_endpoint(endpoint, options.workers));
+  for (const Endpoint& endpoint : options.tls_listen) {
+    take(bind_tls_endpoint(endpoint, options.workers));
+  }
+  return bound;
 }
 
 }  // namespace
@@ -167,6 +196,7 @@ void Server::Impl::start_worker(unsigned index, std::vector<BoundEndpoint>& boun
   AnswerWorker::Settings settings;
   settings.workers = options.workers;
   settings.tcp_connections = std::max(1U, options.tcp_connections / options.workers);
+  settings.tcp_per_client = options.tcp_per_client;
   settings.tcp_idle = options.tcp_idle;
   settings.notified = [this](Bytes apex, const Address&) { transfers->notified(apex); };
   settings.report = [this](DemandReport report) { follower->report(std::move(report)); };
@@ -202,15 +232,7 @@ tl::expected<std::unique_ptr<Server>, std::vector<Error>> Server::start(
       errors.push_back(lock.error());
     }
   }
-  std::vector<BoundEndpoint> bound;
-  for (const Endpoint& endpoint : options.listen) {
-    auto one = bind_endpoint(endpoint, options.workers);
-    if (one) {
-      bound.push_back(std::move(*one));
-    } else {
-      errors.push_back(one.error());
-    }
-  }
+  auto bound = bind_all(options, errors);
   if (!errors.empty()) return tl::unexpected(std::move(errors));
   server->impl_->start(std::move(*inputs), std::move(bound));
   return server;
@@ -249,6 +271,7 @@ std::vector<Error> check_zones(const Options& options, const routing::Topology& 
   const Options whole = completed(options);
   auto loaded = ZoneSet::load(whole.zones, topology);
   load_policy(whole, loaded.errors);
+  load_tls(whole, loaded.errors);
   if (loaded.zones) {
     append(loaded.errors, check_keys(*loaded.zones, policies_of(whole), Loop().wall()));
   }

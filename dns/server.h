@@ -32,7 +32,7 @@ class Server {
   tl::expected<void, std::vector<Error>> reload(const Options& options,
                                                 const routing::Topology& topology);
 
-  // Where it really listens: port 0 in the options takes a free port.
+  // Where it really listens: port 0 in the options takes a free port. TLS comes last.
   std::vector<Endpoint> listening() const;
   void measure(Metrics& metrics) const;
   // The facts behind `show status`, as a JSON object: generation, age of state, zones, collector.

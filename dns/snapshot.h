@@ -57,6 +57,7 @@ constexpr PrivateMask private_bit(const Address& address) noexcept {
 }
 
 struct TransferPolicy;
+class TlsContext;
 
 struct Snapshot {
   std::shared_ptr<const ZoneSet> zones;
@@ -65,6 +66,7 @@ struct Snapshot {
   std::shared_ptr<const routing::RoutingTable> table;
   routing::SiteStates sites;
   std::shared_ptr<const TransferPolicy> transfers;  // null: nobody may have a zone
+  std::shared_ptr<const TlsContext> tls;            // null: no TLS
   std::uint64_t generation = 0;                     // raised with every publication
   AnswerOptions options;
   // Private blocks of which the performance state knows a prefix: someone measures them, so a client

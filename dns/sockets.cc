@@ -119,6 +119,25 @@ Result<BoundEndpoint> bind_endpoint(const Endpoint& endpoint, unsigned workers) 
   return bound;
 }
 
+Result<BoundEndpoint> bind_tls_endpoint(const Endpoint& endpoint, unsigned workers) {
+  BoundEndpoint bound;
+  {
+    const Fd alone = make_socket(endpoint, SOCK_STREAM, false);
+    if (!alone || listen(alone.get(), 1) != 0) return fail_bind(endpoint, "TCP");
+    const auto taken = bound_to(alone);
+    if (!taken) return tl::unexpected(taken.error());
+    bound.endpoint = *taken;
+  }
+  for (unsigned i = 0; i < workers; ++i) {
+    WorkerSockets sockets;
+    sockets.is_tls = true;
+    sockets.tcp = make_socket(bound.endpoint, SOCK_STREAM, true);
+    if (!sockets.tcp || listen(sockets.tcp.get(), kBacklog) != 0) return fail_bind(endpoint, "TCP");
+    bound.workers.push_back(std::move(sockets));
+  }
+  return bound;
+}
+
 Result<Fd> lock_state_dir(const std::filesystem::path& state_dir) {
   const std::string file = (state_dir / "dns.lock").string();
   Fd lock(open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640));

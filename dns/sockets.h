@@ -25,6 +25,8 @@ struct BoundEndpoint {
 };
 
 Result<BoundEndpoint> bind_endpoint(const Endpoint& endpoint, unsigned workers);
+// TCP alone, for TLS.
+Result<BoundEndpoint> bind_tls_endpoint(const Endpoint& endpoint, unsigned workers);
 
 // Held for as long as the Fd lives; an Error when another process holds it.
 Result<Fd> lock_state_dir(const std::filesystem::path& state_dir);

@@ -120,6 +120,13 @@ void measure_workers(Metrics& metrics, const std::deque<WorkerCounters>& workers
       "isochrone_dns_tcp_accepted_total", "TCP connections accepted.",
       [](const auto& w) -> auto& { return w.tcp_accepted; });
   count(
+      "isochrone_dns_tls_accepted_total", "Connections accepted for DNS over TLS, of these.",
+      [](const auto& w) -> auto& { return w.tls_accepted; });
+  count(
+      "isochrone_dns_tcp_crowded_total",
+      "TCP connections closed at once because their client had its share.",
+      [](const auto& w) -> auto& { return w.tcp_crowded; });
+  count(
       "isochrone_dns_tcp_timed_out_total", "TCP connections closed for idleness.",
       [](const auto& w) -> auto& { return w.tcp_timed_out; });
   count(

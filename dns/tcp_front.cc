@@ -10,12 +10,14 @@
 #include <utility>
 
 #include "dns/answer_worker.h"
+#include "dns/byte_stream.h"
+#include "dns/framing.h"
+#include "dns/stream_options.h"
 #include "dns/wire.h"
 
 namespace isochrone::dns {
 namespace {
 
-constexpr std::size_t kLengthOctets = 2;
 constexpr std::size_t kReadOctets = kMaxMessage + kLengthOctets;  // one whole query always fits
 // Two of the largest replies: enough to keep a fast reader busy.
 constexpr std::size_t kMaxBacklog = 2 * kReadOctets;
@@ -27,31 +29,37 @@ constexpr Millis kMaxSweepInterval{1'000};
 
 class TcpFront::Connection {
  public:
-  Connection(TcpFront& front, Fd socket, const Address& peer)
+  Connection(TcpFront& front, ByteStream stream, const Address& peer)
       : front_(front),
-        socket_(std::move(socket)),
+        stream_(std::move(stream)),
         peer_(peer),
         progress_(front.loop_.now()),
-        poll_(front.loop_, socket_.get(), [this](unsigned events) { on_ready(events); }) {
+        poll_(front.loop_, stream_.fd(), [this](unsigned events) { on_ready(events); }) {
     watch();
   }
 
   bool is_idle(Monotonic since) const { return progress_ < since; }
+  const Address& peer() const { return peer_; }
 
  private:
   void on_ready(unsigned events) {
-    const bool lives = ((events & Poll::writable) == 0 || flush()) &&
-                       ((events & Poll::readable) == 0 || read()) && proceed();
+    // A handshake reads when the socket is writable, too.
+    const bool may_read = (events & Poll::readable) != 0 || stream_.wants_writable();
+    const bool lives =
+        ((events & Poll::writable) == 0 || flush()) && (!may_read || read()) && proceed();
     if (!lives) front_.close(*this);  // frees this
   }
 
   // One read per wake-up, so that a busy client waits its turn. False: the connection is over.
   bool read() {
     if (is_ended_ || backlog() >= kMaxBacklog) return true;
-    const ssize_t count = recv(socket_.get(), front_.input_.data(), front_.input_.size(), 0);
-    if (count < 0) return errno == EAGAIN || errno == EINTR;
-    if (count == 0) is_ended_ = true;
-    input_.insert(input_.end(), front_.input_.begin(), front_.input_.begin() + count);
+    do {
+      const auto taken = stream_.read(front_.input_);
+      if (!taken.is_ok) return false;
+      is_ended_ |= taken.is_ended;
+      input_.insert(input_.end(), front_.input_.begin(),
+                    front_.input_.begin() + static_cast<std::ptrdiff_t>(taken.octets));
+    } while (stream_.has_pending());  // at most one record of 16 KiB: no socket announces it
     return true;
   }
 
@@ -70,31 +78,30 @@ class TcpFront::Connection {
   }
 
   void answer_waiting() {
-    std::size_t taken = 0;
+    Bytes rest(input_);
     while (backlog() < kMaxBacklog && !transfer_) {
-      const Bytes rest = Bytes(input_).subspan(taken);
-      if (rest.size() < kLengthOctets) break;
-      const std::size_t length = std::size_t{rest[0]} << 8 | rest[1];
-      if (rest.size() - kLengthOctets < length) break;
-      answer_one(rest.subspan(kLengthOctets, length));
-      taken += kLengthOctets + length;
+      const auto query = take_message(rest);
+      if (!query) break;
+      answer_one(*query);
       progress_ = front_.loop_.now();
     }
-    input_.erase(input_.begin(), input_.begin() + static_cast<std::ptrdiff_t>(taken));
+    input_.erase(input_.begin(), input_.end() - static_cast<std::ptrdiff_t>(rest.size()));
     if (input_.empty() && input_.capacity() > kReadOctets / 4) input_ = {};  // idle ones stay small
   }
 
   bool has_complete_query() const {
-    return input_.size() >= kLengthOctets &&
-           input_.size() - kLengthOctets >= (std::size_t{input_[0]} << 8 | input_[1]);
+    Bytes rest(input_);
+    return take_message(rest).has_value();
   }
 
   void answer_one(Bytes query) {
     auto& out = front_.reply_;
-    const Reply reply = front_.answers_.reply_to(query, peer_, Transport::tcp,
-                                                 MutableBytes(out).subspan(kLengthOctets));
+    Reply reply = front_.answers_.reply_to(query, peer_, Transport::tcp,
+                                           MutableBytes(out).subspan(kLengthOctets));
     transfer_ = front_.answers_.take_transfer();
     if (reply.size == 0) return pump_transfer();
+    add_stream_options(MutableBytes(out).subspan(kLengthOctets), reply, front_.limits_.idle,
+                       stream_.is_encrypted());
     out[0] = static_cast<std::uint8_t>(reply.size >> 8);
     out[1] = static_cast<std::uint8_t>(reply.size);
     output_.insert(output_.end(), out.begin(),
@@ -117,11 +124,9 @@ class TcpFront::Connection {
 
   bool flush() {
     while (backlog() > 0) {
-      const ssize_t count =
-          send(socket_.get(), output_.data() + written_, backlog(), MSG_NOSIGNAL | MSG_DONTWAIT);
-      if (count < 0 && errno == EINTR) continue;
-      if (count < 0) return errno == EAGAIN;
-      written_ += static_cast<std::size_t>(count);
+      const auto given = stream_.write(Bytes(output_).subspan(written_));
+      if (given.octets == 0) return given.is_ok && !given.is_ended;
+      written_ += given.octets;
     }
     if (written_ > 0) progress_ = front_.loop_.now();
     written_ = 0;
@@ -133,14 +138,14 @@ class TcpFront::Connection {
   void watch() {
     unsigned interest = 0;
     if (!is_ended_ && backlog() < kMaxBacklog) interest |= Poll::readable;
-    if (backlog() > 0 || transfer_) interest |= Poll::writable;
+    if (backlog() > 0 || transfer_ || stream_.wants_writable()) interest |= Poll::writable;
     if (interest == watched_) return;
     watched_ = interest;
     poll_.watch(interest);
   }
 
   TcpFront& front_;
-  Fd socket_;
+  ByteStream stream_;
   Address peer_;
   Monotonic progress_;  // the last complete query, or the last time all replies were taken
   std::vector<std::uint8_t> input_;
@@ -149,7 +154,7 @@ class TcpFront::Connection {
   std::unique_ptr<TransferOut> transfer_;
   bool is_ended_ = false;  // the client sends no more; it may still read
   unsigned watched_ = 0;
-  Poll poll_;  // after the socket: closed before it
+  Poll poll_;  // after the stream: closed before it
 };
 
 TcpFront::TcpFront(Loop& loop, Answers& answers, TcpLimits limits)
@@ -165,10 +170,11 @@ TcpFront::TcpFront(Loop& loop, Answers& answers, TcpLimits limits)
 
 TcpFront::~TcpFront() = default;
 
-void TcpFront::listen(Fd socket) {
+void TcpFront::listen(Fd socket, bool is_tls) {
   listeners_.push_back(std::make_unique<Listener>());
   Listener& listener = *listeners_.back();
   listener.socket = std::move(socket);
+  listener.is_tls = is_tls;
   listener.poll = std::make_unique<Poll>(loop_, listener.socket.get(),
                                          [this, &listener](unsigned) { accept_some(listener); });
   listener.poll->watch(Poll::readable);
@@ -191,12 +197,27 @@ void TcpFront::accept_some(Listener& listener) {
     }
     const auto address = Address::from_sockaddr(*reinterpret_cast<const sockaddr*>(&peer));
     if (!address) continue;
-    const int on = 1;
-    setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    answers_.counters().tcp_accepted.add();
-    auto connection = std::make_unique<Connection>(*this, std::move(socket), *address);
-    connections_.emplace(connection.get(), std::move(connection));
+    take(listener, std::move(socket), *address);
   }
+}
+
+void TcpFront::take(Listener& listener, Fd socket, const Address& peer) {
+  std::shared_ptr<const TlsContext> tls;
+  if (listener.is_tls) {
+    answers_.refresh(loop_);
+    tls = answers_.tls();
+    if (!tls) return;  // never in the clear where TLS is expected
+  }
+  std::size_t& of_client = clients_[peer];
+  if (of_client >= limits_.per_client) return answers_.counters().tcp_crowded.add();
+  ++of_client;
+  const int on = 1;
+  setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  answers_.counters().tcp_accepted.add();
+  if (tls) answers_.counters().tls_accepted.add();
+  auto connection =
+      std::make_unique<Connection>(*this, ByteStream(std::move(socket), std::move(tls)), peer);
+  connections_.emplace(connection.get(), std::move(connection));
 }
 
 void TcpFront::set_accepting(bool accepting) {
@@ -225,6 +246,8 @@ void TcpFront::sweep() {
 }
 
 void TcpFront::close(Connection& connection) {
+  const auto client = clients_.find(connection.peer());
+  if (--client->second == 0) clients_.erase(client);
   connections_.erase(&connection);
   if (connections_.size() < limits_.connections) set_accepting(true);
 }

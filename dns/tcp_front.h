@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// TcpFront: queries over connections (RFC 7766): pipelined, fragmented, half-closed, slow.
+// TcpFront: queries over connections (RFC 7766), plain or through TLS (RFC 7858): pipelined,
+// fragmented, half-closed, slow.
 //
 // Threads:  belongs to the loop's thread. No call blocks on a client.
-// Limits:   TcpLimits::connections at once, more wait in the kernel's backlog; a connection that
+// Limits:   TcpLimits::per_client of one address and TcpLimits::connections at once, more wait in the kernel's backlog; a connection that
 //           neither completes a query nor drains its replies for `idle` is closed, however slowly it
 //           trickles; replies beyond kMaxBacklog stop its reading, so a client that does not read
 //           costs that much and no more.
@@ -23,6 +24,7 @@ class Answers;
 
 struct TcpLimits {
   std::size_t connections = 0;
+  std::size_t per_client = 0;  // of one address; more are closed at once
   Millis idle{0};
 };
 
@@ -31,16 +33,19 @@ class TcpFront {
   TcpFront(Loop& loop, Answers& answers, TcpLimits limits);
   ~TcpFront();
 
-  void listen(Fd socket);
+  // With `is_tls` connections are taken while the snapshot has a certificate.
+  void listen(Fd socket, bool is_tls);
 
  private:
   class Connection;
   struct Listener {
     Fd socket;
+    bool is_tls = false;
     std::unique_ptr<Poll> poll;
   };
 
   void accept_some(Listener& listener);
+  void take(Listener& listener, Fd socket, const Address& peer);
   void set_accepting(bool accepting);
   void sweep();
   void close(Connection& connection);
@@ -50,8 +55,9 @@ class TcpFront {
   TcpLimits limits_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::unordered_map<const Connection*, std::unique_ptr<Connection>> connections_;
-  std::vector<std::uint8_t> input_;  // what one read took
-  std::vector<std::uint8_t> reply_;  // length and message
+  std::unordered_map<Address, std::size_t> clients_;  // connections of each
+  std::vector<std::uint8_t> input_;                   // what one read took
+  std::vector<std::uint8_t> reply_;                   // length and message
   bool is_accepting_ = true;
   Timer sweep_;
 };

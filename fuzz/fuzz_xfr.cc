@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstdlib>
 
+#include "dns/framing.h"
 #include "dns/master_file.h"
 #include "dns/transfer_in.h"
 #include "dns/zone_store.h"
@@ -25,11 +26,10 @@ void transfer(Bytes messages, bool is_incremental) {
                      0x1234);
   in.request(!is_incremental, 0);
   auto step = dns::TransferIn::Step::more;
-  while (step == dns::TransferIn::Step::more && messages.size() >= 2) {
-    const std::size_t length = std::size_t{messages[0]} << 8 | messages[1];
-    if (messages.size() - 2 < length) return;
-    step = in.take(messages.subspan(2, length), 0);
-    messages = messages.subspan(2 + length);
+  while (step == dns::TransferIn::Step::more) {
+    const auto message = dns::take_message(messages);
+    if (!message) return;
+    step = in.take(*message, 0);
   }
   if (step == dns::TransferIn::Step::failed && in.why().empty()) std::abort();
   if (step != dns::TransferIn::Step::done) return;

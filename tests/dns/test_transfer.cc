@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Zone transfers from the request to the other side's records, without a socket.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "base/random.h"
+#include "dns/master_file.h"
+#include "dns/transfer_desk.h"
+#include "dns/transfer_in.h"
+#include "tests/dns/vocabulary.h"
+
+namespace isochrone::dns::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr std::uint32_t kNow = 1'795'479'151;
+const std::vector<std::uint8_t> kApex = name_from_text("example.com").value();
+const TsigKey kKey{"k", {1, 'k', 0}, HmacAlgorithm::sha256, {1, 2, 3}};
+
+std::shared_ptr<const Snapshot> serving(const std::string& zone, TransferOptions options,
+                                        std::shared_ptr<const Journal> journal = nullptr) {
+  auto snapshot =
+      std::make_shared<Snapshot>(snapshot_of(static_map(), {{"example.com", zone}}, three_sites()));
+  auto policy = std::make_shared<TransferPolicy>();
+  policy->keys = {kKey};
+  policy->zones[kApex] = {std::move(options), std::move(journal)};
+  snapshot->transfers = std::move(policy);
+  return snapshot;
+}
+TransferOptions everyone() { return {{{prefix("0.0.0.0/0"), ""}}, {}, {}}; }
+
+class Desk {
+ public:
+  explicit Desk(std::shared_ptr<const Snapshot> snapshot) : snapshot_(std::move(snapshot)) {}
+
+  std::optional<TransferDesk::Served> serve(Bytes query, Transport transport = Transport::tcp,
+                                            const char* sender = "192.0.2.1") {
+    Request request;
+    request.query = query;
+    request.sender = address(sender);
+    request.transport = transport;
+    request.now = kNow;
+    return desk_.serve(snapshot_, request);
+  }
+  // All messages of the transfer, or the one reply.
+  std::vector<std::vector<std::uint8_t>> messages(Bytes query) {
+    auto served = serve(query);
+    if (!served) return {};
+    if (!served->transfer) return {served->reply};
+    std::vector<std::vector<std::uint8_t>> all;
+    for (auto next = served->transfer->next(kNow); !next.empty();
+         next = served->transfer->next(kNow)) {
+      all.push_back(std::move(next));
+    }
+    return all;
+  }
+  int notified = 0;
+
+ private:
+  std::shared_ptr<const Snapshot> snapshot_;
+  WorkerCounters counters_;
+  TransferDesk desk_{counters_, [this](Bytes, const Address&) { ++notified; }};
+};
+
+std::multiset<std::string> texts_of(const ZoneRecords& records) {
+  std::multiset<std::string> texts;
+  for (const auto& row : records.rows) {
+    texts.insert(fmt::format("{} {} {} {}", name_to_text(records.owner(row)), row.type, row.ttl,
+                             to_hex(records.rdata(row))));
+  }
+  return texts;
+}
+
+// What arrives at a secondary that holds `held`, or the reason why nothing does.
+struct Arrived {
+  TransferIn::Step step = TransferIn::Step::more;
+  ZoneRecords records;
+  std::string why;
+};
+Arrived transfer(Desk& desk, const std::string& held, std::optional<std::uint32_t> serial,
+                 const TsigKey* key = nullptr) {
+  TransferIn in(
+      kApex, serial, [&] { return read_master_text(held, "example.com"); }, key, 77);
+  Arrived arrived;
+  for (const auto& message : desk.messages(in.request(!serial, kNow))) {
+    EXPECT_EQ(arrived.step, TransferIn::Step::more);
+    arrived.step = in.take(message, kNow);
+  }
+  arrived.why = in.why();
+  if (arrived.step == TransferIn::Step::done) arrived.records = in.records();
+  return arrived;
+}
+
+std::string rcode_of(const std::vector<std::vector<std::uint8_t>>& messages) {
+  return messages.empty() ? "none" : hear(messages.front()).rcode;
+}
+
+TEST(Transfer, IsRefusedUnlessARuleAllowsIt) {
+  const auto axfr = wire({.name = "example.com", .type = "AXFR"});
+  auto keyed = axfr;
+  TsigChain(kKey).sign(keyed, kNow);
+  Desk nobody(serving(example_zone(), {}));
+  EXPECT_EQ(rcode_of(nobody.messages(axfr)), "REFUSED");
+  EXPECT_EQ(rcode_of(nobody.messages(keyed)), "REFUSED");
+  TransferOptions rules;
+  rules.allow = {{prefix("192.0.2.0/24"), "k"}};
+  Desk signed_only(serving(example_zone(), rules));
+  EXPECT_EQ(rcode_of(signed_only.messages(axfr)), "REFUSED");
+  EXPECT_TRUE(signed_only.serve(keyed)->transfer);
+  EXPECT_FALSE(signed_only.serve(keyed, Transport::tcp, "198.51.100.1")->transfer);
+  auto forged = keyed;
+  forged[forged.size() - 20] ^= 1;
+  EXPECT_EQ(rcode_of(signed_only.messages(forged)), "NOTAUTH");
+  Desk open(serving(example_zone(), everyone()));
+  EXPECT_FALSE(open.serve(axfr, Transport::udp)->transfer) << "never over UDP";
+  EXPECT_EQ(rcode_of(open.messages(wire({.name = "mail.example.com", .type = "AXFR"}))), "REFUSED");
+}
+
+TEST(Transfer, CarriesTheZoneWithRoutedNamesInTheirLastResort) {
+  Desk desk(serving(example_zone(), everyone()));
+  const Arrived arrived = transfer(desk, "", std::nullopt);
+  ASSERT_EQ(arrived.step, TransferIn::Step::done) << arrived.why;
+  auto wanted = texts_of(read_master_text(
+      example_zone() + "www 30 A 192.0.2.99\nwww 30 AAAA 2001:db8:3::1\nv4 20 A 192.0.2.2\n",
+      "example.com"));
+  EXPECT_EQ(texts_of(arrived.records), wanted);
+}
+
+TEST(Transfer, ManyRecordsShareAMessageAndEachIsSigned) {
+  std::string zone = example_zone();
+  for (int i = 0; i < 5'000; ++i) zone += fmt::format("host{} A 10.0.{}.{}\n", i, i / 256, i % 256);
+  TransferOptions rules;
+  rules.allow = {{prefix("0.0.0.0/0"), "k"}};
+  Desk desk(serving(zone, rules));
+  const Arrived arrived = transfer(desk, "", std::nullopt, &kKey);
+  EXPECT_EQ(arrived.step, TransferIn::Step::done) << arrived.why;
+  EXPECT_EQ(arrived.records.rows.size(),
+            5'000U + read_master_text(example_zone(), "example.com").rows.size() + 3);
+  auto request = wire({.name = "example.com", .type = "AXFR"});
+  TsigChain(kKey).sign(request, kNow);
+  EXPECT_LT(desk.messages(request).size(), 10U);
+}
+
+// A zone of random records; the same seed gives the same.
+std::string random_zone(std::uint32_t serial, Random& random) {
+  std::string zone = fmt::format("@ 60 SOA ns h {} 2 3 4 5\n@ 60 NS ns.elsewhere.org.\n", serial);
+  for (int i = 0; i < 30; ++i) {
+    if (random.below(2) == 0) zone += fmt::format("n{} 60 A 192.0.2.{}\n", i, random.below(3));
+    if (random.below(4) == 0) zone += fmt::format("n{} {} MX 5 n{}\n", i, 60 + random.below(2), i);
+  }
+  return zone;
+}
+
+TEST(Transfer, DifferencesLeadToTheNewestVersion) {  // RFC 1995
+  Random random(1995);
+  for (int round = 0; round < 50; ++round) {
+    std::vector<std::string> versions;
+    for (std::uint32_t serial = 1; serial <= 4; ++serial) {
+      versions.push_back(random_zone(serial, random));
+    }
+    Journal journal;
+    std::shared_ptr<const Snapshot> before;
+    for (const std::string& version : versions) {
+      const auto now = serving(version, everyone());
+      if (before) {
+        journal = journal.extended(std::make_shared<const Difference>(
+            difference({*before->zones, *before->topology, before->zones->zones().front()},
+                       {*now->zones, *now->topology, now->zones->zones().front()})));
+      }
+      before = now;
+    }
+    Desk desk(serving(versions[3], everyone(), std::make_shared<const Journal>(journal)));
+    const std::string routed =
+        "www 30 A 192.0.2.99\nwww 30 AAAA 2001:db8:3::1\nv4 20 A 192.0.2.2\n";
+    for (std::uint32_t held = 1; held <= 3; ++held) {
+      const Arrived arrived = transfer(desk, versions[held - 1] + routed, held);
+      ASSERT_EQ(arrived.step, TransferIn::Step::done) << arrived.why;
+      EXPECT_EQ(texts_of(arrived.records),
+                texts_of(read_master_text(versions[3] + routed, "example.com")));
+    }
+    const Arrived wrong = transfer(desk, versions[1] + routed, 1);
+    EXPECT_NE(wrong.step, TransferIn::Step::more) << "a version that is not what its serial says";
+    EXPECT_EQ(transfer(desk, versions[3], 4).step, TransferIn::Step::current);
+    EXPECT_EQ(transfer(desk, versions[3], 9).step, TransferIn::Step::current) << "never back";
+  }
+}
+
+TEST(Transfer, NotifyIsHeardFromPrimariesAlone) {  // RFC 1996
+  auto notify = wire({.name = "example.com", .type = "SOA", .flags = 0x2400});
+  TransferOptions rules;
+  rules.primaries = {{{address("192.0.2.1"), 53}, ""}};
+  Desk desk(serving(example_zone(), rules));
+  EXPECT_EQ(rcode_of(desk.messages(notify)), "NOERROR");
+  EXPECT_EQ(desk.notified, 1);
+  EXPECT_EQ(hear(desk.serve(notify, Transport::udp, "192.0.2.2")->reply).rcode, "REFUSED");
+  EXPECT_EQ(desk.notified, 1);
+  Desk primary(serving(example_zone(), everyone()));
+  EXPECT_EQ(rcode_of(primary.messages(notify)), "NOTAUTH");
+}
+
+TEST(Transfer, WhatBreaksARuleChangesNothing) {
+  Desk desk(serving(example_zone(), everyone()));
+  TransferIn in(kApex, std::nullopt, {}, nullptr, 77);
+  auto message = desk.messages(in.request(true, kNow)).front();
+  for (std::size_t size = 0; size < message.size(); size += 3) {
+    TransferIn fresh(kApex, std::nullopt, {}, nullptr, 77);
+    fresh.request(true, kNow);
+    EXPECT_EQ(fresh.take(Bytes(message).first(size), kNow), TransferIn::Step::failed) << size;
+  }
+  TransferIn keyed(kApex, std::nullopt, {}, &kKey, 77);
+  keyed.request(true, kNow);
+  EXPECT_EQ(keyed.take(message, kNow), TransferIn::Step::failed);
+  EXPECT_THAT(keyed.why(), HasSubstr("signature"));
+  message[0] ^= 1;
+  TransferIn other(kApex, std::nullopt, {}, nullptr, 77);
+  other.request(true, kNow);
+  EXPECT_EQ(other.take(message, kNow), TransferIn::Step::failed);
+}
+
+}  // namespace
+}  // namespace isochrone::dns::testing
