@@ -12,9 +12,8 @@
 namespace isochrone::dns {
 namespace {
 
-// Where fields stand in RRSIG data (RFC 4034 section 3.1).
+// Where expiration stands in RRSIG data, followed by inception (RFC 4034 section 3.1).
 constexpr std::size_t kExpirationAt = 8;
-constexpr std::size_t kInceptionAt = 12;
 
 std::uint32_t seconds_of(Instant time) {
   return static_cast<std::uint32_t>(unix_nanos(time) / 1'000'000'000);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <fstream>
@@ -125,12 +127,25 @@ TEST_F(KeyFolder, SaysWhatIsWrongWithAFile) {
   EXPECT_THAT(error_of(folder.path()), HasSubstr("28416.key: cannot read"));
 }
 
-TEST_F(KeyFolder, SaysThatTheDiskIsFull) {
-  // A device that is always full stands for the disk: files beside it cannot be written.
-  const auto saved = KeyStore("/dev/full").save(key);
+// A limit on the size of files stops a write in the middle, as a full disk does.
+TEST_F(KeyFolder, AWriteThatFailsLeavesTheOldFiles) {
+  KeyTimes times;
+  times.activate = kNow;
+  struct rlimit before {};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  struct rlimit small = before;
+  small.rlim_cur = 16;
+  const auto handler = ::signal(SIGXFSZ, SIG_IGN);
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  const auto saved = KeyStore(folder.path()).save(key.with_times(times));
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  ::signal(SIGXFSZ, handler);
   ASSERT_FALSE(saved.has_value());
-  EXPECT_THAT(saved.error().text(), HasSubstr("/dev/full"));
-  EXPECT_EQ(error_of(folder.path()), "") << "the old files stay";
+  EXPECT_THAT(saved.error().text(), HasSubstr("28416.key: cannot write"));
+  EXPECT_EQ(KeyStore(folder.path()).load(kZone).value().front().times(), key.times());
+  for (const auto& file : std::filesystem::directory_iterator(folder.path())) {
+    EXPECT_NE(file.path().extension(), ".new");
+  }
 }
 
 TEST_F(KeyFolder, HoldsKeysOfOtherZonesApart) {
