@@ -178,7 +178,7 @@ constexpr std::array kKeys{
     Key{"zones[].transfer.primaries", section, kMany, kOptional, "", "", "",
         "Where the zone comes from, in order of preference, instead of from a file."},
     Key{"zones[].transfer.primaries[].address", endpoint, kOne, kRequired, "", "", "",
-        "Where the primary listens; port 53 when absent. It may notify."},
+        "Where the primary listens and notifies from; port 53 when absent."},
     Key{"zones[].transfer.primaries[].key", host_name, kOne, kOptional, "", "", "",
         "The key that signs requests, replies and notifications."},
 
