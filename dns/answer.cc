@@ -54,7 +54,7 @@ void answer_query(const Snapshot& snapshot, const Query& query, const Request& r
     response.set_rcode(Rcode::formerr);
     return response.set_extended_error(ExtendedError::invalid_query_type);
   }
-  // Zone transfers are not offered.
+  // Transfers are taken out before a query comes here; over UDP, or unasked for, there are none.
   if (query.type == type::axfr || query.type == type::ixfr) {
     return response.refuse(ExtendedError::not_supported);
   }

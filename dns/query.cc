@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dns/query.h"
 
+#include "dns/skip_name.h"
 #include "dns/wire.h"
 
 namespace isochrone::dns {
@@ -9,23 +10,6 @@ namespace {
 constexpr std::uint16_t kFlagResponse = 0x8000;
 constexpr std::uint16_t kFlagRecursionDesired = 0x0100;
 constexpr std::uint16_t kFlagCheckingDisabled = 0x0010;
-
-// Steps over a name; a compression pointer ends it. Returns whether it was the root alone.
-bool skip_name(ByteReader& reader) noexcept {
-  bool is_root = true;
-  while (reader.ok()) {
-    const std::uint8_t length = reader.u8();
-    if (length == 0) return is_root;
-    is_root = false;
-    if (length >= 0xc0) {
-      reader.skip(1);
-      return false;
-    }
-    // 0x40 and 0x80 are label types nobody uses (RFC 6891 section 5): reading past the end fails.
-    reader.skip(length <= kMaxLabelOctets ? length : kMaxMessage);
-  }
-  return false;
-}
 
 // The one question, which can hold no pointer: nothing but the header stands before it.
 bool read_question(Bytes packet, ByteReader& reader, Query& query) noexcept {

@@ -6,6 +6,7 @@
 
 #include "dns/name.h"
 #include "dns/query.h"
+#include "dns/skip_name.h"
 #include "dns/wire.h"
 
 namespace isochrone::dns {
@@ -29,15 +30,6 @@ std::vector<std::uint8_t> bare_reply(const Query& query, unsigned rcode, bool is
     reply.insert(reply.end(), query.question.begin(), query.question.end());
   }
   return reply;
-}
-
-void skip_name(ByteReader& in) {
-  while (in.ok()) {
-    const std::uint8_t length = in.u8();
-    if (length == 0) return;
-    if (length >= 0xc0) return in.skip(1);
-    in.skip(length > kMaxLabelOctets ? kMaxMessage + 1 : length);
-  }
 }
 
 // The serial of the SOA that an IXFR request has in its authority section (RFC 1995 section 3).

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "dns/name.h"
+#include "dns/skip_name.h"
 #include "dns/wire.h"
 
 namespace isochrone::dns {
@@ -29,16 +30,6 @@ std::vector<std::uint8_t> folded(Bytes name) {
   std::vector<std::uint8_t> out(name.begin(), name.end());
   std::transform(out.begin(), out.end(), out.begin(), fold);
   return out;
-}
-
-// Steps over a name; a pointer ends it.
-void skip_name(ByteReader& in) {
-  while (in.ok()) {
-    const std::uint8_t length = in.u8();
-    if (length == 0) return;
-    if (length >= 0xc0) return in.skip(1);
-    in.skip(length > kMaxLabelOctets ? kMaxMessage + 1 : length);
-  }
 }
 
 Bytes take_name(ByteReader& in, Bytes all) {
