@@ -278,6 +278,11 @@ std::string read_any_data(std::string_view type, std::string_view text, Bytes or
   const LdnsRr record(raw);
   const LdnsBuffer buffer(ldns_buffer_new(kMaxMessage + 1));
   for (std::size_t i = 0; i < ldns_rr_rd_count(raw); ++i) {
+    // ldns puts name and origin together without counting (RFC 1035 section 2.3.4).
+    const ldns_rdf* field = ldns_rr_rdf(raw, i);
+    if (ldns_rdf_get_type(field) == LDNS_RDF_TYPE_DNAME && ldns_rdf_size(field) > kMaxNameOctets) {
+      return "a name is longer than 255 octets";
+    }
     if (ldns_rdf2buffer_wire(buffer.get(), ldns_rr_rdf(raw, i)) != LDNS_STATUS_OK) {
       return "record data is longer than 65535 octets or broken";
     }

@@ -6,6 +6,7 @@
 
 #include "dns/name.h"
 #include "dns/query.h"
+#include "dns/response.h"
 #include "dns/skip_name.h"
 #include "dns/wire.h"
 
@@ -19,17 +20,20 @@ void patch_u16(std::vector<std::uint8_t>& message, std::size_t at, unsigned valu
   message[at + 1] = static_cast<std::uint8_t>(value);
 }
 
-std::vector<std::uint8_t> bare_reply(const Query& query, unsigned rcode, bool is_authoritative) {
-  std::vector<std::uint8_t> reply(kHeaderOctets, 0);
-  patch_u16(reply, 0, query.id);
-  patch_u16(reply, 2,
-            0x8000U | unsigned{query.opcode} << 11 | (is_authoritative ? 0x0400U : 0U) |
-                (query.recursion_desired ? 0x0100U : 0U) | rcode);
-  if (query.has_question) {
-    patch_u16(reply, 4, 1);
-    reply.insert(reply.end(), query.question.begin(), query.question.end());
-  }
+// Header, question, and OPT when the request had one (RFC 6891 section 7).
+std::vector<std::uint8_t> bare_reply(const Snapshot& snapshot, const Query& query, unsigned rcode,
+                                     bool is_authoritative) {
+  const OptContents opt{snapshot.options.max_udp_payload, {}, std::nullopt};
+  std::vector<std::uint8_t> reply(kMinUdpPayload);
+  Response response(query, reply, reply.size(), opt);
+  response.set_rcode(static_cast<Rcode>(rcode));
+  if (is_authoritative) response.set_authoritative();
+  reply.resize(response.finish());
   return reply;
+}
+
+KnownOptions known_options(const Snapshot& snapshot) {
+  return {snapshot.options.edns_client_subnet, !snapshot.options.cookies.empty()};
 }
 
 // The serial of the SOA that an IXFR request has in its authority section (RFC 1995 section 3).
@@ -79,8 +83,9 @@ std::optional<TransferDesk::Served> TransferDesk::serve(
   if (found == TsigFound::none) return serve_plain(snapshot, request, sign);
   if (found == TsigFound::broken) {
     Query query;
-    parse_query(request.query, {false, false}, query);
-    return Served{bare_reply(query, static_cast<unsigned>(Rcode::formerr), false), nullptr};
+    parse_query(request.query, known_options(*snapshot), query);
+    return Served{bare_reply(*snapshot, query, static_cast<unsigned>(Rcode::formerr), false),
+                  nullptr};
   }
   std::vector<std::uint8_t> name(tsig.name.begin(), tsig.name.end());
   std::transform(name.begin(), name.end(), name.begin(), fold);
@@ -95,8 +100,8 @@ std::optional<TransferDesk::Served> TransferDesk::serve(
   if (error != TsigError::none) counters_.tsig_refused.add();
   if (error == TsigError::bad_time) {
     Query query;
-    parse_query(plain, {false, false}, query);
-    return sign.reply(bare_reply(query, kNotAuth, false), request.now, error);
+    parse_query(plain, known_options(*snapshot), query);
+    return sign.reply(bare_reply(*snapshot, query, kNotAuth, false), request.now, error);
   }
   if (error != TsigError::none) return Served{refuse_tsig(request.query, tsig, error), nullptr};
   Request inner = request;
@@ -109,7 +114,7 @@ std::optional<TransferDesk::Served> TransferDesk::serve(
 std::optional<TransferDesk::Served> TransferDesk::serve_plain(
     const std::shared_ptr<const Snapshot>& snapshot, const Request& request, Signed& sign) {
   Query query;
-  const Verdict verdict = parse_query(request.query, {false, false}, query);
+  const Verdict verdict = parse_query(request.query, known_options(*snapshot), query);
   if (!query.has_question || query.klass != kClassIn || !snapshot->transfers) return std::nullopt;
   if (query.opcode == kOpcodeNotify) return notify(*snapshot, request, query, sign);
   const bool is_transfer = query.type == type::axfr || query.type == type::ixfr;
@@ -122,7 +127,7 @@ TransferDesk::Served TransferDesk::transfer(const std::shared_ptr<const Snapshot
                                             Signed& sign) {
   const auto refuse = [&](unsigned rcode) {
     counters_.transfers_refused.add();
-    return sign.reply(bare_reply(query, rcode, false), request.now);
+    return sign.reply(bare_reply(*snapshot, query, rcode, false), request.now);
   };
   const bool is_udp = request.transport == Transport::udp;
   const ZoneTransfer* rules = snapshot->transfers->zone(query.name.wire());
@@ -145,6 +150,10 @@ TransferDesk::Served TransferDesk::transfer(const std::shared_ptr<const Snapshot
   wanted.id = query.id;
   wanted.recursion_desired = query.recursion_desired;
   wanted.question.assign(query.question.begin(), query.question.end());
+  const auto bare = bare_reply(*snapshot, query, 0, true);
+  wanted.opt.assign(
+      bare.begin() + static_cast<std::ptrdiff_t>(kHeaderOctets + query.question.size()),
+      bare.end());
   wanted.is_udp = is_udp;
   wanted.key = std::move(sign.key);
   wanted.chain = std::move(sign.chain);
@@ -160,14 +169,15 @@ TransferDesk::Served TransferDesk::notify(const Snapshot& snapshot, const Reques
                                           const Query& query, Signed& sign) {
   const ZoneTransfer* rules = snapshot.transfers->zone(query.name.wire());
   if (rules == nullptr || rules->options.primaries.empty()) {
-    return sign.reply(bare_reply(query, kNotAuth, false), request.now);
+    return sign.reply(bare_reply(snapshot, query, kNotAuth, false), request.now);
   }
   if (query.type != type::soa || !is_primary(rules->options, request.sender, sign.key.get())) {
     counters_.transfers_refused.add();
-    return sign.reply(bare_reply(query, static_cast<unsigned>(Rcode::refused), false), request.now);
+    return sign.reply(bare_reply(snapshot, query, static_cast<unsigned>(Rcode::refused), false),
+                      request.now);
   }
   if (notified_) notified_(query.name.wire(), request.sender);
-  return sign.reply(bare_reply(query, 0, true), request.now);
+  return sign.reply(bare_reply(snapshot, query, 0, true), request.now);
 }
 
 TransferDesk::Served TransferDesk::answer_signed(const Snapshot& snapshot, const Request& request,

@@ -107,6 +107,9 @@ std::vector<std::uint8_t> TransferOut::next(std::uint64_t now) {
   }
   message[6] = static_cast<std::uint8_t>(records >> 8);
   message[7] = static_cast<std::uint8_t>(records);
+  message[11] = request_.opt.empty() ? 0 : 1;
+  message.insert(message.end(), request_.opt.begin(), request_.opt.end());
+  request_.opt.clear();
   if (request_.chain) request_.chain->sign(message, now);
   return message;
 }

@@ -30,6 +30,7 @@ class TransferOut {
     std::uint16_t id = 0;
     bool recursion_desired = false;
     std::vector<std::uint8_t> question;  // as sent; its name is the zone's apex
+    std::vector<std::uint8_t> opt;       // of the first message; empty: none was asked with
     std::optional<std::uint32_t> have;   // IXFR: the client's serial
     bool is_udp = false;                 // the SOA alone: the rest goes over TCP
     std::unique_ptr<TsigKey> key;        // null: unsigned

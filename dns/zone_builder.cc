@@ -103,7 +103,10 @@ void ZoneBuilder::insert_names() {
                                              name_to_text(zone_.origin_)));
       }
     }
-    node_of_[i] = node;
+    // RFC 4035 section 2.4: the zone above has it.
+    const bool is_parents = row.type == type::ds && node == kApex;
+    if (is_parents) records_.warning(row.line, "DS at the apex is left out; the parent has it");
+    node_of_[i] = is_parents ? kLeftOut : node;
   }
 }
 

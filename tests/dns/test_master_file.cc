@@ -106,6 +106,30 @@ TEST(MasterText, SaysWhatIsWrongAndWhere) {
   EXPECT_THAT(read("a 60 AXFR x\n"), ElementsAre(HasSubstr("text:1: ")));
 }
 
+// Relative names grow by the origin, here 13 octets, wherever they stand.
+TEST(MasterText, NamesHave255OctetsAtMost) {
+  std::string name;
+  for (int i = 0; i < 3; ++i) name += std::string(63, 'x') + ".";
+  const std::string fits = name + std::string(49, 'y');
+  const std::string overflows = fits + "y";
+  const auto errors_in = [](const std::string& text) {
+    std::vector<std::string> texts;
+    for (const Error& error : read_master_text(text, "example.com").errors) {
+      texts.push_back(error.text());
+    }
+    return texts;
+  };
+  for (const char* type :
+       {"CNAME ", "DNAME ", "MX 1 ", "SRV 1 1 1 ", "NAPTR 1 1 \"\" \"\" \"\" ", "SVCB 1 "}) {
+    EXPECT_THAT(errors_in("a 60 " + (type + fits) + "\n"), IsEmpty()) << type;
+    EXPECT_THAT(errors_in("a 60 " + (type + overflows) + "\n"), ElementsAre(HasSubstr("text:1: ")))
+        << type;
+  }
+  EXPECT_THAT(errors_in(fits + " 60 A 192.0.2.1\n"), IsEmpty());
+  EXPECT_THAT(errors_in(overflows + " 60 A 192.0.2.1\n"),
+              ElementsAre(HasSubstr("names at most 255")));
+}
+
 TEST_F(MasterFolder, IncludesFilesBesideTheIncludingOne) {
   write("zone", "$TTL 60\na A 192.0.2.1\n$INCLUDE parts/one sub\n  A 192.0.2.4\nb A 192.0.2.5\n");
   write("parts/one", "x A 192.0.2.2\n\n$INCLUDE two\n$ORIGIN gone\n$TTL 61\n");

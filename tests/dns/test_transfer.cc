@@ -131,6 +131,42 @@ TEST(Transfer, CarriesTheZoneWithRoutedNamesInTheirLastResort) {
   EXPECT_EQ(texts_of(arrived.records), wanted);
 }
 
+// RFC 6891 section 7, RFC 5936 section 2.2.5.
+TEST(Transfer, EveryReplyToAQueryWithOptHasOne) {
+  const Question axfr{
+      .name = "example.com", .type = "AXFR", .payload = 1232, .subnet = prefix("192.0.2.0/24")};
+  Question notify = axfr;
+  notify.type = "SOA";
+  notify.flags = 0x2400;
+  for (const TransferOptions& rules : {TransferOptions{}, everyone()}) {
+    Desk desk(serving(example_zone(), rules));
+    const Heard heard = hear(desk.messages(wire(axfr)).front());
+    EXPECT_EQ(heard.rcode, rules.allow.empty() ? "REFUSED" : "NOERROR");
+    EXPECT_TRUE(heard.has_edns);
+    EXPECT_EQ(heard.subnet, "1 24 c00002");
+    EXPECT_EQ(heard.scope, 0);
+    EXPECT_TRUE(hear(desk.messages(wire(notify)).front()).has_edns);
+    EXPECT_FALSE(
+        hear(desk.messages(wire({.name = "example.com", .type = "AXFR"})).front()).has_edns);
+  }
+}
+
+// RFC 5936 section 4.2, RFC 1995 section 2: over UDP no zone, but the SOA that says whether one is new.
+TEST(Transfer, OverUdpThereIsOneSoaAtMost) {
+  Desk desk(serving(example_zone(), everyone()));
+  auto served = desk.serve(wire({.name = "example.com", .type = "AXFR"}), Transport::udp);
+  ASSERT_TRUE(served);
+  EXPECT_EQ(hear(served->reply).rcode, "REFUSED");
+  for (const std::uint32_t held : {1U, 7U}) {
+    TransferIn in(kApex, held, {}, nullptr, 77);
+    served = desk.serve(in.request(false, kNow), Transport::udp);
+    ASSERT_TRUE(served);
+    const Heard heard = hear(served->reply);
+    EXPECT_EQ(heard.answer.size(), 1U) << "from serial " << held;
+    EXPECT_THAT(heard.answer, ::testing::Each(HasSubstr(" SOA ")));
+  }
+}
+
 TEST(Transfer, ManyRecordsShareAMessageAndEachIsSigned) {
   std::string zone = example_zone();
   for (int i = 0; i < 5'000; ++i) zone += fmt::format("host{} A 10.0.{}.{}\n", i, i / 256, i % 256);

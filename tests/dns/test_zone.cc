@@ -118,6 +118,13 @@ TEST(ZoneFile, SignaturesAreLeftOut) {
   EXPECT_THAT(warnings_of(text), ElementsAre(HasSubstr("DNSSEC")));
 }
 
+TEST(ZoneFile, DsAtTheApexIsLeftOut) {  // RFC 4035 section 2.4
+  const std::string digest(64, '0');
+  EXPECT_THAT(warnings_of(kHead + "@ DS 1 13 2 " + digest + "\na DS 1 13 2 " + digest +
+                          "\na NS ns.elsewhere.org.\n"),
+              ElementsAre(HasSubstr("DS at the apex")));
+}
+
 TEST(ZoneSet, MissingAndTwinZonesAreToldTogether) {
   Options options;
   options.zones = {{"example.com", "/nonexistent/zone"}, {"example.com", "/nonexistent/other"}};
