@@ -207,6 +207,10 @@ class StateFollower::Builder {
         sites.up != current_->sites.up || sites.draining != current_->sites.draining;
     if (!has_changed || !has_moved) return;
     publish_with_same_table();
+    // An old table costs a restarted node milliseconds; an old verdict names a dead site. So it is
+    // written at once, not with the next interval.
+    is_save_urgent_ = true;
+    tick();
   }
 
   void publish_with_same_table() {
@@ -266,8 +270,9 @@ class StateFollower::Builder {
       status_.with([&](Status& status) { status.posted = poster_->stats(); });
     }
     const Monotonic now = thread_.loop().now();
+    if (is_writing_ || inputs_.snapshot_file.empty()) return;
     const bool is_due = is_state_unsaved_ || (is_position_unsaved_ && now >= next_position_save_);
-    if (is_due && now >= next_save_ && !is_writing_ && !inputs_.snapshot_file.empty()) save(now);
+    if (is_save_urgent_ || (is_due && now >= next_save_)) save(now);
   }
 
   void save(Monotonic now) {
@@ -277,28 +282,35 @@ class StateFollower::Builder {
     next_position_save_ = now + kPositionInterval;
     is_state_unsaved_ = false;
     is_position_unsaved_ = false;
+    is_save_urgent_ = false;
     is_writing_ = true;
     if (!writer_) writer_ = std::make_unique<TaskThread>("dns-snapshot");
-    writer_->post([this, file = inputs_.snapshot_file, bytes = std::move(bytes), life = is_alive_] {
+    writer_->post([this, file = inputs_.snapshot_file, bytes = std::move(bytes),
+                   generation = current_->generation, life = is_alive_] {
       auto written = write_snapshot(file, bytes);
-      post(life, [this, written = std::move(written)] { on_saved(written); });
+      post(life,
+           [this, generation, written = std::move(written)] { on_saved(written, generation); });
     });
   }
 
   void save_now() {
     if (inputs_.snapshot_file.empty()) return;
-    on_saved(write_snapshot(inputs_.snapshot_file, encode_snapshot(state_, *inputs_.topology)));
+    is_save_urgent_ = false;
+    on_saved(write_snapshot(inputs_.snapshot_file, encode_snapshot(state_, *inputs_.topology)),
+             current_->generation);
   }
 
-  void on_saved(const Result<void>& written) {
+  void on_saved(const Result<void>& written, std::uint64_t generation) {
     is_writing_ = false;
     const Instant now = thread_.loop().wall();
     status_.with([&](Status& status) {
       if (written) status.saved_at = now;
+      if (written) status.saved_generation = generation;
       if (!written) ++status.save_failures;
     });
     if (written) {
       has_told_save_failure_ = false;
+      if (is_save_urgent_) tick();  // a verdict came while the file was written
       return;
     }
     is_state_unsaved_ = true;  // tried again with the next tick
@@ -328,6 +340,7 @@ class StateFollower::Builder {
   Monotonic next_position_save_{};
   bool is_state_unsaved_ = false;
   bool is_position_unsaved_ = false;
+  bool is_save_urgent_ = false;
   bool is_writing_ = false;
   bool has_told_save_failure_ = false;
   std::optional<bool> is_connected_;  // nothing was found yet

@@ -60,6 +60,7 @@ class StateFollower {
     ChannelPosition state_position;
     ChannelPosition health_position;
     Instant saved_at{};  // when the snapshot file was last written; the epoch: never
+    std::uint64_t saved_generation = 0;  // what it holds: a restart now would answer like this one
     std::uint64_t save_failures = 0;
     event::Poster::Stats posted;
   };

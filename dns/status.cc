@@ -197,6 +197,7 @@ std::string describe_status(const StateFollower::Status& status, const ZoneSet& 
   out["newest_state"] = instant_or_null(status.newest_state);
   out["changed_at"] = instant_or_null(status.changed_at);
   out["saved_at"] = instant_or_null(status.saved_at);
+  out["saved_generation"] = status.saved_generation;
   out["compile_us"] = status.compile_time.count();
   out["collector"] = {{"url", collector_url.empty() ? json() : json(collector_url)},
                       {"connected", status.is_connected},

@@ -6,6 +6,7 @@ import pathlib
 SERVICE = "www.example.com"
 COLLECTOR = ("203.0.113.1", 8053)
 DNS = "203.0.113.53"
+DNS_HTTP = (DNS, 8054)
 
 # Seconds. Two samples of each path fall into a window; a site whose heartbeats stop is down after
 # SITE_TIMEOUT.
@@ -76,7 +77,8 @@ def collector(lab):
 
 
 def dns(lab):
-    return common(lab, "ns1", "dns") + f"""collector:
+    return common(lab, "ns1", "dns") + f"""  http: {DNS_HTTP[0]}@{DNS_HTTP[1]}
+collector:
   url: http://{COLLECTOR[0]}:{COLLECTOR[1]}
 dns:
   listen: [{DNS}@53, "2001:db8:2::53@53"]
