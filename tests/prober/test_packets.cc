@@ -8,8 +8,8 @@
 
 #include "prober/engine.h"
 #include "prober/prober.h"
-#include "tests/prober/two_hosts.h"
 #include "tests/prober/vocabulary.h"
+#include "tests/support/two_hosts.h"
 
 namespace isochrone::prober {
 namespace {
@@ -19,7 +19,7 @@ constexpr Seconds kGiveUp{20};
 
 class Packets : public testing::Test {
  protected:
-  void SetUp() override { ASSERT_EQ(TwoHosts::make().trouble(), ""); }
+  void SetUp() override { ASSERT_EQ(test::TwoHosts::make().trouble(), ""); }
 
   // Quick rounds: one target is probed 3 times within 300 ms.
   Options options_for(std::string_view to, Method method) {
@@ -81,12 +81,12 @@ TEST_F(Packets, PingOverLoopback) { expect_answers(options_for("127.0.0.1", Meth
 TEST_F(Packets, AnOpenPortAnswersAndNothingStaysHalfOpen) {
   for (const char* to : {"10.99.0.2", "2001:db8:99::2"}) {
     Options options = options_for(to, Method::tcp);
-    options.tcp_port = TwoHosts::make().open_port();
+    options.tcp_port = test::TwoHosts::make().open_port();
     for (const Observation& one : observe(options, 6)) EXPECT_TRUE(one.rtt.has_value()) << to;
   }
   EXPECT_EQ(counters.of(Method::tcp).answered.value(), 12U);
   EXPECT_EQ(counters.of(Method::tcp).forged.value(), 0U);
-  EXPECT_EQ(TwoHosts::make().half_open(), 0);
+  EXPECT_EQ(test::TwoHosts::make().half_open(), 0);
 }
 
 TEST_F(Packets, AClosedPortAnswersOverIpv4) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tests/prober/two_hosts.h"
+#include "tests/support/two_hosts.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -15,8 +16,9 @@
 #include <cstring>
 #include <fstream>
 #include <sstream>
+#include <thread>
 
-namespace isochrone::prober {
+namespace isochrone::test {
 namespace {
 
 bool write_file(const std::string& path, const std::string& text) {
@@ -119,6 +121,17 @@ bool TwoHosts::lay_cable() {
   return std::system(("sh -c '" + script + "'").c_str()) == 0;
 }
 
+Fd TwoHosts::far_socket(int family, int kind, int protocol) const {
+  Fd made;
+  // The namespace is a thread's; a socket keeps the one it was made in.
+  std::thread([&] {
+    const Fd space(::open(("/proc/" + std::to_string(far_) + "/ns/net").c_str(), O_RDONLY));
+    if (::setns(space.get(), CLONE_NEWNET) != 0) return;
+    made = Fd(::socket(family, kind | SOCK_CLOEXEC, protocol));
+  }).join();
+  return made;
+}
+
 int TwoHosts::half_open() const {
   int count = 0;
   for (const char* table : {"tcp", "tcp6"}) {
@@ -133,4 +146,4 @@ int TwoHosts::half_open() const {
   return count;
 }
 
-}  // namespace isochrone::prober
+}  // namespace isochrone::test

@@ -12,7 +12,9 @@
 #include <cstdint>
 #include <string>
 
-namespace isochrone::prober {
+#include "base/fd.h"
+
+namespace isochrone::test {
 
 class TwoHosts {
  public:
@@ -23,6 +25,8 @@ class TwoHosts {
   std::uint16_t open_port() const { return open_port_; }
   // Connections the far host thinks half open (state SYN_RECV).
   int half_open() const;
+  // A socket of the far host, usable from here.
+  Fd far_socket(int family, int kind, int protocol) const;
 
  private:
   TwoHosts();
@@ -37,4 +41,4 @@ class TwoHosts {
   std::uint16_t open_port_ = 0;
 };
 
-}  // namespace isochrone::prober
+}  // namespace isochrone::test
