@@ -77,6 +77,7 @@ class Builder {
     answers.version = section.one<std::string>("version").value_or("");
     answers.hostname = section.one<std::string>("hostname").value_or("");
     read_rate_limit(section.section("rate-limit"), answers.rate_limit);
+    read_xdp(section.section("xdp"), options);
     options.cookies = section.one<bool>("cookies").value_or(true);
     options.cookie_secret_file = section.file("cookie-secret-file");
     options.tcp_connections = number<unsigned>(section, "tcp-connections");
@@ -108,6 +109,25 @@ class Builder {
     options.ipv6_prefix = number<int>(section, "ipv6-prefix");
     for (const auto& [prefix, mark] : section.many<Prefix>("exempt")) {
       options.exempt.push_back(prefix);
+    }
+  }
+
+  void read_xdp(const Section& section, dns::Options& options) {
+    if (!section.is_present()) return;
+    Unique seen("interface", section);
+    for (const auto& [interface, mark] : section.many<std::string>("interfaces")) {
+      seen.check(interface, mark);
+      options.xdp.interfaces.push_back(interface);
+    }
+    const std::string mode = section.one<std::string>("mode").value_or("auto");
+    for (const auto each : {dns::XdpMode::zero_copy, dns::XdpMode::copy, dns::XdpMode::skb}) {
+      if (mode == dns::to_string(each)) options.xdp.mode = each;
+    }
+    options.xdp.fall_back = section.one<bool>("fall-back").value_or(false);
+    if (!options.listen.empty() && dns::xdp_endpoints(options.listen).empty()) {
+      complaints_.add(section.mark(),
+                      "dns.xdp with nothing but wildcards in dns.listen; name the addresses that "
+                      "it is to answer for");
     }
   }
 

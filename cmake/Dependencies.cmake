@@ -9,6 +9,8 @@ pkg_check_modules(ldns REQUIRED IMPORTED_TARGET ldns)
 pkg_check_modules(libuv REQUIRED IMPORTED_TARGET libuv)
 pkg_check_modules(libmaxminddb REQUIRED IMPORTED_TARGET libmaxminddb)
 pkg_check_modules(microhttpd REQUIRED IMPORTED_TARGET libmicrohttpd)
+pkg_check_modules(libbpf REQUIRED IMPORTED_TARGET libbpf)
+pkg_check_modules(libxdp REQUIRED IMPORTED_TARGET libxdp)
 pkg_check_modules(libcap REQUIRED IMPORTED_TARGET libcap)
 find_package(CURL REQUIRED)          # CURL::libcurl
 find_package(OpenSSL REQUIRED)       # OpenSSL::Crypto

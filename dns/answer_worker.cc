@@ -7,6 +7,7 @@
 
 #include "dns/tcp_front.h"
 #include "dns/udp_front.h"
+#include "dns/xdp_front.h"
 
 namespace isochrone::dns {
 namespace {
@@ -121,18 +122,20 @@ DemandReport Answers::report() {
   return report;
 }
 
-void AnswerWorker::run(Loop& loop, std::vector<WorkerSockets> sockets,
+void AnswerWorker::run(Loop& loop, std::vector<WorkerSockets> sockets, std::vector<XdpQueue> queues,
                        const Published<Snapshot>& snapshots, WorkerCounters& counters,
                        const Settings& settings) {
   Answers answers(snapshots, counters, settings.workers, settings.notified);
   UdpBatch batch;
   TcpLimits limits{settings.tcp_connections, settings.tcp_per_client, settings.tcp_idle};
   std::deque<UdpFront> udp;  // fronts hold handles: they may not move
+  std::deque<XdpFront> xdp;
   TcpFront tcp(loop, answers, limits);
   for (WorkerSockets& socket : sockets) {
     if (socket.udp) udp.emplace_back(loop, std::move(socket.udp), answers, batch);
     tcp.listen(std::move(socket.tcp), socket.is_tls);
   }
+  for (XdpQueue& queue : queues) xdp.emplace_back(loop, std::move(queue), answers);
   Timer report_timer(loop, [&] {
     answers.refresh(loop);
     DemandReport report = answers.report();
@@ -140,6 +143,7 @@ void AnswerWorker::run(Loop& loop, std::vector<WorkerSockets> sockets,
   });
   report_timer.start(kReportInterval, kReportInterval);
   loop.run();
+  for (XdpFront& front : xdp) front.drain();
 }
 
 }  // namespace isochrone::dns

@@ -22,6 +22,7 @@
 #include "dns/rate_limit.h"
 #include "dns/snapshot.h"
 #include "dns/transfer_desk.h"
+#include "dns/xdp_port.h"
 
 namespace isochrone::dns {
 
@@ -98,7 +99,7 @@ class AnswerWorker {
   };
 
   // Runs in the worker's thread until its loop is stopped.
-  static void run(Loop& loop, std::vector<WorkerSockets> sockets,
+  static void run(Loop& loop, std::vector<WorkerSockets> sockets, std::vector<XdpQueue> queues,
                   const Published<Snapshot>& snapshots, WorkerCounters& counters,
                   const Settings& settings);
 };

@@ -22,6 +22,8 @@ struct WorkerCounters {
   Counter ignored;            // responses and runts: never answered
   Counter oversized;          // datagrams longer than the receive buffer
   Counter send_failed;        // replies the kernel did not take
+  Counter xdp_queries;        // of queries over UDP, those that came by XDP
+  Counter xdp_malformed;      // frames no kernel would take: lengths, checksums, senders
   Counter rate_dropped;       // replies not sent because their network had its share
   Counter rate_truncated;     // likewise, sent with TC instead
   Counter online_signed;      // denials signed for the query

@@ -18,6 +18,7 @@
 #include "dns/status.h"
 #include "dns/tls.h"
 #include "dns/transfer_keeper.h"
+#include "dns/xdp_port.h"
 #include "dns/zone_store.h"
 
 namespace isochrone::dns {
@@ -106,6 +107,7 @@ Errors fixed_changes(const Options& before, const Options& after) {
   refuse(before.workers != after.workers, "dns.workers");
   refuse(before.tcp_connections != after.tcp_connections, "dns.tcp-connections");
   refuse(before.tcp_per_client != after.tcp_per_client, "dns.tcp-connections-per-client");
+  refuse(before.xdp != after.xdp, "dns.xdp");
   refuse(before.tls_listen != after.tls_listen, "dns.tls.listen");
   refuse(before.tcp_idle != after.tcp_idle, "dns.tcp-idle");
   refuse(before.state_dir != after.state_dir, "node.state-dir");
@@ -139,19 +141,45 @@ std::vector<BoundEndpoint> bind_all(const Options& options, Errors& errors) {
   return bound;
 }
 
+// One port per interface, or what is wrong with it, unless sockets are told to serve instead.
+std::vector<XdpPort> open_xdp_ports(const XdpOptions& options,
+                                    const std::vector<BoundEndpoint>& bound, Errors& errors) {
+  std::vector<Endpoint> listening;
+  for (const BoundEndpoint& endpoint : bound) {
+    if (!endpoint.workers.front().is_tls) listening.push_back(endpoint.endpoint);
+  }
+  std::vector<XdpPort> ports;
+  for (const std::string& interface : options.interfaces) {
+    auto port = open_xdp_port(interface, options.mode, xdp_endpoints(listening));
+    if (port) {
+      log_info(fmt::format("XDP answers interface={} mode={} queues={}", interface,
+                           to_string(port->mode), port->queues.size()));
+      ports.push_back(std::move(*port));
+    } else if (options.fall_back) {
+      log_warning(fmt::format("no XDP, sockets answer interface={} error=\"{}\"", interface,
+                              port.error().text()));
+    } else {
+      errors.push_back(port.error().within("dns.xdp"));
+    }
+  }
+  return ports;
+}
+
 }  // namespace
 
 struct Server::Impl {
   explicit Impl(Options given) : options(std::move(given)) {}
 
-  void start(BuildInputs inputs, std::vector<BoundEndpoint> bound);
+  void start(BuildInputs inputs, std::vector<BoundEndpoint> bound, std::vector<XdpPort> ports);
   void start_worker(unsigned index, std::vector<BoundEndpoint>& bound);
+  std::vector<XdpQueue> take_queues(unsigned worker);
   TransferKeeper::Hooks hooks();
 
   // Constant after start, except options, which reload() replaces.
   Options options;
   const CookieSecrets own_secrets = random_cookie_secrets();  // where no file has them
   std::vector<Endpoint> listening;
+  std::vector<XdpPort> xdp;  // their queues are the workers'
   Fd lock;
 
   std::deque<WorkerCounters> counters;  // one writer each
@@ -162,7 +190,9 @@ struct Server::Impl {
   std::vector<std::unique_ptr<Worker>> workers;
 };
 
-void Server::Impl::start(BuildInputs inputs, std::vector<BoundEndpoint> bound) {
+void Server::Impl::start(BuildInputs inputs, std::vector<BoundEndpoint> bound,
+                         std::vector<XdpPort> ports) {
+  xdp = std::move(ports);
   NodeState state;
   if (!inputs.snapshot_file.empty()) state = load_snapshot(inputs.snapshot_file, *inputs.topology);
   Resigner::Inputs to_sign{inputs.zones, policies_of(options), inputs.signatures};
@@ -190,9 +220,21 @@ TransferKeeper::Hooks Server::Impl::hooks() {
   return hooks;
 }
 
+// Queues go round among the workers, as the interface spreads clients over its queues.
+std::vector<XdpQueue> Server::Impl::take_queues(unsigned worker) {
+  std::vector<XdpQueue> taken;
+  for (XdpPort& port : xdp) {
+    for (std::size_t i = worker; i < port.queues.size(); i += options.workers) {
+      taken.push_back(std::move(port.queues[i]));
+    }
+  }
+  return taken;
+}
+
 void Server::Impl::start_worker(unsigned index, std::vector<BoundEndpoint>& bound) {
   auto sockets = std::make_shared<std::vector<WorkerSockets>>();
   for (BoundEndpoint& endpoint : bound) sockets->push_back(std::move(endpoint.workers[index]));
+  auto queues = std::make_shared<std::vector<XdpQueue>>(take_queues(index));
   AnswerWorker::Settings settings;
   settings.workers = options.workers;
   settings.tcp_connections = std::max(1U, options.tcp_connections / options.workers);
@@ -201,16 +243,19 @@ void Server::Impl::start_worker(unsigned index, std::vector<BoundEndpoint>& boun
   settings.notified = [this](Bytes apex, const Address&) { transfers->notified(apex); };
   settings.report = [this](DemandReport report) { follower->report(std::move(report)); };
   WorkerCounters& mine = counters.emplace_back();
-  workers.push_back(std::make_unique<Worker>(
-      fmt::format("dns-{}", index), std::nullopt, [this, sockets, settings, &mine](Loop& loop) {
-        AnswerWorker::run(loop, std::move(*sockets), *published, mine, settings);
-      }));
+  workers.push_back(std::make_unique<Worker>(fmt::format("dns-{}", index), std::nullopt,
+                                             [this, sockets, queues, settings, &mine](Loop& loop) {
+                                               AnswerWorker::run(loop, std::move(*sockets),
+                                                                 std::move(*queues), *published,
+                                                                 mine, settings);
+                                             }));
 }
 
 Server::Server() = default;
 
 Server::~Server() {
   if (!impl_) return;
+  impl_->xdp.clear();      // from here on sockets get all queries, until they close
   impl_->workers.clear();  // no one answers or reports any more
   impl_->transfers.reset();
   impl_->resigner.reset();
@@ -233,8 +278,10 @@ tl::expected<std::unique_ptr<Server>, std::vector<Error>> Server::start(
     }
   }
   auto bound = bind_all(options, errors);
+  std::vector<XdpPort> ports;
+  if (errors.empty()) ports = open_xdp_ports(options.xdp, bound, errors);
   if (!errors.empty()) return tl::unexpected(std::move(errors));
-  server->impl_->start(std::move(*inputs), std::move(bound));
+  server->impl_->start(std::move(*inputs), std::move(bound), std::move(ports));
   return server;
 }
 

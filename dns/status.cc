@@ -87,6 +87,12 @@ void measure_workers(Metrics& metrics, const std::deque<WorkerCounters>& workers
       "isochrone_dns_ignored_total", "Messages never answered: responses and runts.",
       [](const auto& w) -> auto& { return w.ignored; });
   count(
+      "isochrone_dns_xdp_queries_total", "Of the messages over UDP, those that came by XDP.",
+      [](const auto& w) -> auto& { return w.xdp_queries; });
+  count(
+      "isochrone_dns_xdp_malformed_total", "Frames that no kernel would have taken.",
+      [](const auto& w) -> auto& { return w.xdp_malformed; });
+  count(
       "isochrone_dns_oversized_total", "Datagrams longer than the receive buffer.",
       [](const auto& w) -> auto& { return w.oversized; });
   count(

@@ -149,6 +149,16 @@ TEST_F(ConfigTest, FallbacksAreTheDefaultsOfTheOptions) {
   EXPECT_EQ(config.topology.services[0].objective, service.objective);
 }
 
+TEST_F(ConfigTest, ReadsWhichInterfacesAnswerByXdp) {
+  const std::string rest = "zones: [{name: example.com, file: example.com.zone}]\n";
+  const std::string dns = "node: {name: n}\ndns: {listen: 192.0.2.53@53, xdp: {interfaces: ";
+  const dns::XdpOptions one = parse(dns + "eth0}}\n" + rest).dns.xdp;
+  EXPECT_EQ(one, (dns::XdpOptions{{"eth0"}, dns::XdpMode::automatic, false}));
+  const dns::XdpOptions two =
+      parse(dns + "[eth0, eth1], mode: zero-copy, fall-back: true}}\n" + rest).dns.xdp;
+  EXPECT_EQ(two, (dns::XdpOptions{{"eth0", "eth1"}, dns::XdpMode::zero_copy, true}));
+}
+
 TEST_F(ConfigTest, RolesFollowTheSectionsWhenNotNamed) {
   const Config config = parse(
       "node: {name: p, http: 127.0.0.1@8054}\n"

@@ -72,6 +72,9 @@ TEST_F(ConfigErrors, EachFaultSaysWhereWhatAndWhatToDo) {
       {1, "node: {name: ns1, roles: []}",
        "1:26: no role, nothing to run; add a dns, collector or prober section, or name them in "
        "node.roles"},
+      {2, "dns: {listen: 0.0.0.0@53, xdp: {interfaces: eth0}}",
+       "2:27: dns.xdp with nothing but wildcards in dns.listen; name the addresses that it is to "
+       "answer for"},
       {1, "node: {name: ns1, http: 127.0.0.1@80}",
        "1:25: node.http is for nodes without the collector role, whose API serves the same; remove "
        "it"},

@@ -25,6 +25,7 @@ Config all_changed() {
   ++config.dns.workers;
   ++config.dns.tcp_connections;
   ++config.dns.tcp_per_client;
+  config.dns.xdp.fall_back = true;
   config.dns.tls_listen.push_back(Endpoint{});
   config.dns.tcp_idle += Millis(1);
   config.collector.listen.port = 1;
@@ -48,7 +49,7 @@ TEST(Reload, OfTheSameNeedsNoRestart) {
 
 TEST(Reload, NamesWhatNeedsARestart) {
   const auto differences = needs_restart(all_roles(), all_changed());
-  EXPECT_EQ(differences.size(), 16U);
+  EXPECT_EQ(differences.size(), 17U);
   const std::string page = read("/docs/man/isochrone.conf.5");
   const std::string reloading = page.substr(page.find(".Sh RELOADING"));
   const std::string operations = read("/docs/operations.md");

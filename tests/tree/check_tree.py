@@ -36,6 +36,8 @@ DOORS = {
     r"prometheus/": {"base/metrics.cc"},
     r"openssl/": {"dns/hmac.cc", "dns/tls.cc"},
     r"zlib\.h": {"lab/text_file.cc"},
+    r"bpf/": {"dns/xdp_hook.cc"},
+    r"xdp/": {"dns/xdp_socket.cc"},
 }
 
 # Types from libraries stay in sources.
