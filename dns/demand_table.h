@@ -3,8 +3,9 @@
 // DemandTable: how many queries came for each (service, client network, resolver) since the last flush.
 //
 // Threads: belongs to one worker.
-// Cost:    count() looks at no more than kProbes slots and allocates nothing; a query that finds them
-//          all taken by others is not counted: demand is a sample when it outgrows the table.
+// Cost:    count() reads one cache line of tags, and a slot only where a tag fits; it allocates nothing. A
+//          query that finds its kWays slots taken by others is not counted: demand is a sample when it
+//          outgrows the table, and costs least then.
 #pragma once
 
 #include <cstdint>
@@ -44,9 +45,9 @@ class DemandTable {
  public:
   // 8192 keys a second and worker: beyond, one flush would post more events than a prober can use.
   static constexpr std::size_t kSlots = 8'192;
-  static constexpr std::size_t kProbes = 8;
+  static constexpr std::size_t kWays = 8;  // slots that a key may be in: neighbours
 
-  DemandTable() : slots_(kSlots) {}
+  DemandTable() : tags_(kSlots / kWays), slots_(kSlots) {}
 
   // False when there was no room.
   bool count(routing::ServiceId service, const Prefix& network, const Address& resolver) noexcept;
@@ -54,7 +55,13 @@ class DemandTable {
   std::vector<DemandCount> take();
 
  private:
-  std::vector<DemandCount> slots_;  // free: no queries
+  // Of each slot some bits of its key's hash; 0: the slot is free.
+  struct alignas(kWays * sizeof(std::uint32_t)) Tags {
+    std::uint32_t of[kWays] = {};
+  };
+
+  std::vector<Tags> tags_;
+  std::vector<DemandCount> slots_;
   std::size_t used_ = 0;
 };
 
