@@ -3,12 +3,17 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <sys/resource.h>
 
 #include <utility>
 
 #include "base/log.h"
 
 namespace isochrone {
+
+// Linux knows a nice value for each thread, and 0 names the calling one. It cannot fail: nobody needs leave
+// to be nicer.
+void work_in_background() { setpriority(PRIO_PROCESS, 0, 10); }
 
 Worker::Worker(std::string name, std::optional<unsigned> cpu, std::function<void(Loop&)> body)
     : loop_(std::make_unique<Loop>()),

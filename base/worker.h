@@ -17,6 +17,10 @@
 
 namespace isochrone {
 
+// The calling thread yields to the process' other threads from here on: beside a busy one it gets a tenth
+// of the CPU (nice 10), so what it does is late then, but never stands still.
+void work_in_background();
+
 class Worker {
  public:
   // `name` shows in ps and gdb (15 characters are kept). `cpu` pins the thread when given.

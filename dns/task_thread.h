@@ -2,6 +2,7 @@
 //
 // TaskThread: a thread with a loop that runs the functions it is given, in order.
 //
+// Priority: answers come first: it works in the background.
 // Threads:  post() and call() from any thread but, for call(), its own. What tasks make on loop() they
 //           must also end in a task.
 // Stopping: the destructor ends the loop; tasks that still wait are dropped.
@@ -27,6 +28,7 @@ class TaskThread {
   explicit TaskThread(std::string name)
       : worker_(std::move(name), std::nullopt,
                 [this](Loop& loop) {
+                  work_in_background();
                   Mailbox<Task> tasks(loop, [](const std::vector<Task>& due) {
                     for (const Task& task : due) task();
                   });
