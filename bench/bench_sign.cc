@@ -74,14 +74,15 @@ Snapshot make_snapshot(std::int64_t signing) {
   NodeState state;
   Random random(1);
   for (std::uint64_t i = 0; i < 100'000; ++i) {
-    auto& known =
-        state.performance.at(Prefix(Address::from_bits(Family::v4, (0x01'0000 + i) << 40, 0), 24));
+    routing::PrefixState known;
+    known.prefix = Prefix(Address::from_bits(Family::v4, (0x01'0000 + i) << 40, 0), 24);
     routing::Estimate estimate;
     estimate.p50 = estimate.min = estimate.p90 = Micros(5'000);
     estimate.samples = 10;
     const routing::SiteId site(static_cast<std::uint16_t>(random.below(8)));
     known.set(site, estimate);
     known.prefer(routing::ServiceId(0), site);
+    state.performance.put(known);
   }
   return *build_snapshot(inputs, state, 1);
 }

@@ -51,8 +51,9 @@ std::uint64_t epoch_of(Instant start) {
 std::shared_ptr<Snapshot> build_snapshot(const BuildInputs& inputs, const NodeState& state,
                                          std::uint64_t generation) {
   auto snapshot = make_snapshot(inputs, state, generation);
-  snapshot->table =
-      routing::compile_table(*inputs.topology, state.performance, inputs.geo.get(), generation);
+  snapshot->table = routing::compile_prefixes(
+      *inputs.topology, [&state](const auto& visit) { state.performance.for_each(visit); },
+      inputs.geo.get(), generation);
   snapshot->measured_private = state.measured_private();
   return snapshot;
 }
@@ -128,9 +129,10 @@ class StateFollower::Builder {
 
  private:
   void post_decision(const DecisionCount& decision, Instant now) {
+    const auto known = [this](const Prefix& prefix) { return state_.performance.find(prefix); };
     const auto why =
-        routing::explain(*current_->topology, *current_->table, state_.performance,
-                         inputs_.geo.get(), current_->sites, decision.service, decision.client);
+        routing::explain(*current_->topology, *current_->table, known, inputs_.geo.get(),
+                         current_->sites, decision.service, decision.client);
     poster_->post(
         event::DecisionSample{current_->topology->services[decision.service.index()].name,
                               decision.network,

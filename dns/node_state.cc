@@ -27,8 +27,8 @@ bool NodeState::apply_state(const event::Follower::Batch& batch,
     if (state == nullptr) continue;
     newest = std::max(newest, stored.event.time);
     if (state->paths.empty()) {
-      const routing::PrefixState* known = performance.find(state->prefix);
-      const bool is_newer = known != nullptr && state->version > known->version;
+      const auto known = performance.find(state->prefix);
+      const bool is_newer = known && state->version > known->version;
       has_changed |= is_newer && performance.erase(state->prefix);
     } else {
       has_changed |= performance.apply(event::from_event(*state, topology));
@@ -52,15 +52,19 @@ bool NodeState::apply_health(const event::Follower::Batch& batch) {
 }
 
 void NodeState::forget_versions() {
-  // at() of a prefix that is there changes no bucket, so the walk stays valid.
-  for (const auto& [prefix, state] : performance.prefixes()) performance.at(prefix).version = 0;
+  routing::PackedState forgetful;
+  performance.for_each([&](routing::PrefixState state) {
+    state.version = 0;
+    forgetful.put(state);
+  });
+  performance = std::move(forgetful);
 }
 
 void NodeState::change_topology(const routing::Topology& before, const routing::Topology& after) {
-  routing::PerformanceState renamed;
-  for (const auto& [prefix, state] : performance.prefixes()) {
-    renamed.at(prefix) = event::from_event(event::to_event(state, before), after);
-  }
+  routing::PackedState renamed;
+  performance.for_each([&](const routing::PrefixState& state) {
+    renamed.put(event::from_event(event::to_event(state, before), after));
+  });
   performance = std::move(renamed);
   forget_versions();
   state_position.position = 0;
@@ -81,9 +85,9 @@ routing::SiteStates NodeState::site_states(const routing::Topology& topology) co
 
 PrivateMask NodeState::measured_private() const {
   PrivateMask mask = 0;
-  for (const auto& [prefix, state] : performance.prefixes()) {
-    mask = static_cast<PrivateMask>(mask | private_bit(prefix.address()));
-  }
+  performance.for_each([&](const routing::PrefixState& state) {
+    mask = static_cast<PrivateMask>(mask | private_bit(state.prefix.address()));
+  });
   return mask;
 }
 

@@ -14,8 +14,8 @@
 #include "dns/snapshot.h"
 #include "event/client.h"
 #include "event/event.h"
+#include "routing/packed_state.h"
 #include "routing/site_states.h"
-#include "routing/state.h"
 #include "routing/topology.h"
 
 namespace isochrone::dns {
@@ -47,7 +47,7 @@ struct SiteHealth {
 struct NodeState {
   ChannelPosition state_position;
   ChannelPosition health_position;
-  routing::PerformanceState performance;
+  routing::PackedState performance;
   std::map<std::string, SiteHealth, std::less<>> health;
   Instant newest{};  // of the state events applied; the epoch when there was none
 

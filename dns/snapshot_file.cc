@@ -3,15 +3,15 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <fstream>
-#include <iterator>
 #include <limits>
 #include <string_view>
+#include <utility>
 
 #include "base/fd.h"
 #include "base/log.h"
@@ -22,6 +22,33 @@ namespace {
 constexpr std::array<std::uint8_t, 8> kMagic{'I', 'S', 'O', 'S', 'N', 'A', 'P', 1};
 constexpr std::size_t kHead = kMagic.size() + 8 + 4;
 constexpr std::uint16_t kUnknown = 0xffff;  // a name this configuration does not have
+
+// A file's octets, read as they are asked for. The state directory is locked and files in it are replaced,
+// not cut: what was there when it was opened stays there.
+class MappedFile {
+ public:
+  // Nothing when there is none, or it is empty.
+  static std::optional<MappedFile> open(const std::filesystem::path& file) {
+    const Fd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+    struct stat about {};
+    if (!fd || fstat(fd.get(), &about) != 0 || about.st_size <= 0) return std::nullopt;
+    const auto size = static_cast<std::size_t>(about.st_size);
+    void* at = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd.get(), 0);
+    if (at == MAP_FAILED) return std::nullopt;
+    return MappedFile({static_cast<const std::uint8_t*>(at), size});
+  }
+  MappedFile(MappedFile&& other) noexcept : bytes_(std::exchange(other.bytes_, {})) {}
+  MappedFile& operator=(MappedFile&&) = delete;
+  ~MappedFile() {
+    if (!bytes_.empty()) munmap(const_cast<std::uint8_t*>(bytes_.data()), bytes_.size());
+  }
+  Bytes bytes() const noexcept { return bytes_; }
+
+ private:
+  explicit MappedFile(Bytes bytes) noexcept : bytes_(bytes) {}
+
+  Bytes bytes_;
+};
 
 // Numbers and texts appended to a growing buffer.
 class Encoder {
@@ -41,10 +68,17 @@ class Encoder {
     u16(text.size());
     bytes_.insert(bytes_.end(), text.begin(), text.end());
   }
-  std::vector<std::uint8_t> take() { return std::move(bytes_); }
+  // What was written, as the payload behind a head that is right for it.
+  std::vector<std::uint8_t> finish() {
+    const Bytes payload = Bytes(bytes_).subspan(kHead);
+    std::copy(kMagic.begin(), kMagic.end(), bytes_.begin());
+    store_be(bytes_.data() + kMagic.size(), std::uint64_t{payload.size()});
+    store_be(bytes_.data() + kMagic.size() + 8, crc32c(payload));
+    return std::move(bytes_);
+  }
 
  private:
-  std::vector<std::uint8_t> bytes_;
+  std::vector<std::uint8_t> bytes_ = std::vector<std::uint8_t>(kHead);
 };
 
 void encode_prefix(Encoder& out, const routing::PrefixState& state) {
@@ -175,7 +209,7 @@ Result<NodeState> decode_payload(Bytes payload, const routing::Topology& topolog
   for (std::uint32_t left = in.u32(); left > 0 && in.ok(); --left) {
     auto prefix = read_prefix_state(in, sites, services);
     if (!prefix) return fail(Errc::invalid, "a prefix is broken");
-    state.performance.at(prefix->prefix) = std::move(*prefix);
+    state.performance.put(*prefix);
   }
   if (!in.ok() || in.remaining() > 0) return fail(Errc::invalid, "its length is wrong inside");
   if (known_sites < topology.sites.size() || known_services < topology.services.size()) {
@@ -187,17 +221,32 @@ Result<NodeState> decode_payload(Bytes payload, const routing::Topology& topolog
 }  // namespace
 
 std::uint32_t crc32c(Bytes bytes) noexcept {
-  static constexpr auto kTable = [] {
-    std::array<std::uint32_t, 256> table{};
-    for (std::uint32_t i = 0; i < table.size(); ++i) {
+  // kTables[n][x]: what octet x does to the sum after n more octets, so that eight are added at once.
+  static constexpr auto kTables = [] {
+    std::array<std::array<std::uint32_t, 256>, 8> tables{};
+    for (std::uint32_t i = 0; i < 256; ++i) {
       std::uint32_t crc = i;
       for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ ((crc & 1) != 0 ? 0x82f6'3b78U : 0U);
-      table[i] = crc;
+      tables[0][i] = crc;
     }
-    return table;
+    for (std::size_t n = 1; n < tables.size(); ++n) {
+      for (std::size_t i = 0; i < 256; ++i) {
+        const std::uint32_t before = tables[n - 1][i];
+        tables[n][i] = (before >> 8) ^ tables[0][before & 0xff];
+      }
+    }
+    return tables;
   }();
   std::uint32_t crc = ~0U;
-  for (const std::uint8_t byte : bytes) crc = (crc >> 8) ^ kTable[(crc ^ byte) & 0xff];
+  for (; bytes.size() >= 8; bytes = bytes.subspan(8)) {
+    std::uint32_t next = 0;
+    for (std::size_t i = 0; i < 8; ++i) {
+      const std::uint32_t of_crc = i < 4 ? crc >> (8 * i) : 0;
+      next ^= kTables[7 - i][(of_crc ^ bytes[i]) & 0xff];
+    }
+    crc = next;
+  }
+  for (const std::uint8_t byte : bytes) crc = (crc >> 8) ^ kTables[0][(crc ^ byte) & 0xff];
   return ~crc;
 }
 
@@ -220,15 +269,9 @@ std::vector<std::uint8_t> encode_snapshot(const NodeState& state,
     out.number(static_cast<std::uint64_t>(health.operators), 1);
   }
   out.number(state.performance.size(), 4);
-  for (const auto& [prefix, prefix_state] : state.performance.prefixes()) {
-    encode_prefix(out, prefix_state);
-  }
-  const auto payload = out.take();
-  out.put(kMagic);
-  out.number(payload.size(), 8);
-  out.number(crc32c(payload), 4);
-  out.put(payload);
-  return out.take();
+  state.performance.for_each(
+      [&out](const routing::PrefixState& prefix) { encode_prefix(out, prefix); });
+  return out.finish();
 }
 
 Result<NodeState> decode_snapshot(Bytes file, const routing::Topology& topology) {
@@ -267,11 +310,9 @@ Result<void> write_snapshot(const std::filesystem::path& file, Bytes bytes) {
 }
 
 NodeState load_snapshot(const std::filesystem::path& file, const routing::Topology& topology) {
-  std::ifstream in(file, std::ios::binary);
-  if (!in) return {};
-  const std::vector<char> raw{std::istreambuf_iterator<char>(in), {}};
-  const Bytes bytes(reinterpret_cast<const std::uint8_t*>(raw.data()), raw.size());
-  auto state = decode_snapshot(bytes, topology);
+  const auto mapped = MappedFile::open(file);
+  if (!mapped) return {};
+  auto state = decode_snapshot(mapped->bytes(), topology);
   if (state) return std::move(*state);
   const std::string aside = file.string() + ".broken";
   std::error_code ignored;  // when it cannot be moved, the next write replaces it

@@ -18,12 +18,14 @@ inline dns::Snapshot make_dns_world() {
   topology.services[0].name = "www.example.com";
   topology.services[0].sites = {routing::SiteId(0), routing::SiteId(1)};
   dns::NodeState state;
-  auto& known = state.performance.at(Prefix(Address::v4(10, 1, 2, 0), 24));
+  routing::PrefixState known;
+  known.prefix = Prefix(Address::v4(10, 1, 2, 0), 24);
   routing::Estimate estimate;
   estimate.p50 = estimate.min = estimate.p90 = Micros(5'000);
   estimate.samples = 10;
   known.set(routing::SiteId(1), estimate);
   known.prefer(routing::ServiceId(0), routing::SiteId(1));
+  state.performance.put(known);
   dns::BuildInputs inputs;
   inputs.topology = std::make_shared<const routing::Topology>(topology);
   inputs.zones = dns::ZoneSet::parse({{"example.com",

@@ -19,14 +19,13 @@ bool has_answers(const PrefixState& prefix) {
                      [](const PathState& path) { return path.estimate.samples > 0; });
 }
 
-std::vector<const PrefixState*> measured_in_order(const PerformanceState& state) {
-  std::vector<const PrefixState*> measured;
-  for (const auto& [prefix, known] : state.prefixes()) {
-    if (has_answers(known)) measured.push_back(&known);
-  }
-  std::sort(measured.begin(), measured.end(),
+std::vector<const PrefixState*> in_order(const PerformanceState& state) {
+  std::vector<const PrefixState*> sorted;
+  sorted.reserve(state.size());
+  for (const auto& [prefix, known] : state.prefixes()) sorted.push_back(&known);
+  std::sort(sorted.begin(), sorted.end(),
             [](const PrefixState* a, const PrefixState* b) { return a->prefix < b->prefix; });
-  return measured;
+  return sorted;
 }
 
 // Lays out the rows of one group, in prefix order.
@@ -44,13 +43,13 @@ class Group {
     networks_ = geo_->networks();
   }
 
-  PrefixTable compile(std::span<const PrefixState* const> measured) {
-    rows_.reserve(measured.size() + networks_.size());
-    for (const PrefixState* known : measured) {
-      if (!is_measured(service_, *known)) continue;
-      while (!networks_.empty() && networks_.front().prefix < known->prefix) lay_network();
-      lay_measured(*known);
-    }
+  PrefixTable compile(const PrefixSource& prefixes, std::size_t measured) {
+    rows_.reserve(measured + networks_.size());
+    prefixes([this](const PrefixState& known) {
+      if (!is_measured(service_, known)) return;
+      while (!networks_.empty() && networks_.front().prefix < known.prefix) lay_network();
+      lay_measured(known);
+    });
     while (!networks_.empty()) lay_network();
     return PrefixTable::build(std::move(rows_), default_order_);
   }
@@ -117,8 +116,21 @@ std::size_t RoutingTable::memory_bytes() const noexcept {
 std::shared_ptr<const RoutingTable> compile_table(const Topology& topology,
                                                   const PerformanceState& state,
                                                   const GeoPrior* geo, std::uint64_t generation) {
+  const auto sorted = in_order(state);
+  return compile_prefixes(
+      topology,
+      [&sorted](const std::function<void(const PrefixState&)>& visit) {
+        for (const PrefixState* known : sorted) visit(*known);
+      },
+      geo, generation);
+}
+
+std::shared_ptr<const RoutingTable> compile_prefixes(const Topology& topology,
+                                                     const PrefixSource& prefixes,
+                                                     const GeoPrior* geo,
+                                                     std::uint64_t generation) {
   auto table = std::make_shared<RoutingTable>();
-  const auto measured = measured_in_order(state);
+  prefixes([&](const PrefixState& known) { table->measured_prefixes_ += has_answers(known); });
   // The orders of last resort come first: there is room for them, whatever the map makes of the rest.
   for (const Service& service : topology.services) {
     table->rankings_.intern(service.sites, RankingId(0));
@@ -135,12 +147,11 @@ std::shared_ptr<const RoutingTable> compile_table(const Topology& topology,
         next);
     if (is_new) {
       Group rows(topology, ServiceId(static_cast<std::uint16_t>(i)), geo, table->rankings_);
-      table->tables_.push_back(rows.compile(measured));
+      table->tables_.push_back(rows.compile(prefixes, table->measured_prefixes_));
     }
     table->table_of_.push_back(group->second);
   }
   table->generation_ = generation;
-  table->measured_prefixes_ = measured.size();
   return table;
 }
 

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -23,6 +24,9 @@
 #include "routing/topology.h"
 
 namespace isochrone::routing {
+
+// Calls its argument with each known prefix, in order.
+using PrefixSource = std::function<void(const std::function<void(const PrefixState&)>&)>;
 
 class RoutingTable {
  public:
@@ -38,8 +42,8 @@ class RoutingTable {
   std::size_t memory_bytes() const noexcept;
 
  private:
-  friend std::shared_ptr<const RoutingTable> compile_table(const Topology&, const PerformanceState&,
-                                                           const GeoPrior*, std::uint64_t);
+  friend std::shared_ptr<const RoutingTable> compile_prefixes(const Topology&, const PrefixSource&,
+                                                              const GeoPrior*, std::uint64_t);
   std::vector<PrefixTable> tables_;
   std::vector<std::uint32_t> table_of_;  // by ServiceId
   RankingSet rankings_;
@@ -51,5 +55,9 @@ class RoutingTable {
 std::shared_ptr<const RoutingTable> compile_table(const Topology& topology,
                                                   const PerformanceState& state,
                                                   const GeoPrior* geo, std::uint64_t generation);
+// The same from wherever the prefixes are kept; they are asked for once for each group of services.
+std::shared_ptr<const RoutingTable> compile_prefixes(const Topology& topology,
+                                                     const PrefixSource& prefixes,
+                                                     const GeoPrior* geo, std::uint64_t generation);
 
 }  // namespace isochrone::routing

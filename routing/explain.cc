@@ -11,13 +11,13 @@ namespace isochrone::routing {
 namespace {
 
 // The longest prefix around a client that speaks for the service: the one compile_table() used.
-const PrefixState* basis_of(const PerformanceState& state, const Service& service,
-                            const Address& client) {
+std::optional<PrefixState> basis_of(const PrefixFinder& find, const Service& service,
+                                    const Address& client) {
   for (int length = client.width(); length >= 0; --length) {
-    const PrefixState* known = state.find(Prefix(client, length));
-    if (known != nullptr && is_measured(service, *known)) return known;
+    auto known = find(Prefix(client, length));
+    if (known && is_measured(service, *known)) return known;
   }
-  return nullptr;
+  return std::nullopt;
 }
 
 // Whether a map can order the sites at all.
@@ -52,8 +52,19 @@ Candidate candidate_of(const Site& site, const Estimate* estimate, Objective obj
 Decision explain(const Topology& topology, const RoutingTable& table, const PerformanceState& state,
                  const GeoPrior* geo, const SiteStates& sites, ServiceId service,
                  const Address& client) {
+  const auto find = [&state](const Prefix& prefix) -> std::optional<PrefixState> {
+    const PrefixState* known = state.find(prefix);
+    return known != nullptr ? std::optional(*known) : std::nullopt;
+  };
+  return explain(topology, table, find, geo, sites, service, client);
+}
+
+Decision explain(const Topology& topology, const RoutingTable& table, const PrefixFinder& find,
+                 const GeoPrior* geo, const SiteStates& sites, ServiceId service,
+                 const Address& client) {
   const Service& asked = topology.services[service.index()];
-  const PrefixState* measured = basis_of(state, asked, client);
+  const auto basis = basis_of(find, asked, client);
+  const PrefixState* measured = basis ? &*basis : nullptr;
   const GeoPrior::Network* network = geo != nullptr ? geo->find(client) : nullptr;
   const Location* from = network != nullptr ? &geo->location(*network) : nullptr;
 

@@ -7,11 +7,20 @@
 // Cost: O(address width) hash look-ups; for people and samples, not for queries.
 #pragma once
 
+#include <functional>
+#include <optional>
+
 #include "routing/decision.h"
 #include "routing/site_states.h"
 
 namespace isochrone::routing {
 
+// What is known of exactly this prefix.
+using PrefixFinder = std::function<std::optional<PrefixState>(const Prefix&)>;
+
+Decision explain(const Topology& topology, const RoutingTable& table, const PrefixFinder& find,
+                 const GeoPrior* geo, const SiteStates& sites, ServiceId service,
+                 const Address& client);
 Decision explain(const Topology& topology, const RoutingTable& table, const PerformanceState& state,
                  const GeoPrior* geo, const SiteStates& sites, ServiceId service,
                  const Address& client);

@@ -84,8 +84,8 @@ TEST(NodeState, FollowsNamesIntoAnotherTopology) {
   NodeState node;
   node.apply_state(batch("log", 7, {state("192.0.2.0/24", 3, {"fra"})}), before);
   node.change_topology(before, after);
-  const auto* moved = node.performance.find(prefix("192.0.2.0/24"));
-  ASSERT_NE(moved, nullptr);
+  const auto moved = node.performance.find(prefix("192.0.2.0/24"));
+  ASSERT_TRUE(moved);
   EXPECT_EQ(moved->paths.front().site, kSin);
   EXPECT_EQ(node.state_position, (ChannelPosition{"log", 0})) << "read again from the start";
   EXPECT_TRUE(node.apply_state(batch("log", 7, {state("192.0.2.0/24", 3, {"iad"})}), after));

@@ -28,13 +28,13 @@ void expect_same(const NodeState& a, const NodeState& b) {
   EXPECT_EQ(a.newest, b.newest);
   EXPECT_EQ(a.health, b.health);
   ASSERT_EQ(a.performance.size(), b.performance.size());
-  for (const auto& [prefix, state] : a.performance.prefixes()) {
-    const routing::PrefixState* other = b.performance.find(prefix);
-    ASSERT_NE(other, nullptr) << prefix.to_string();
+  a.performance.for_each([&b](const routing::PrefixState& state) {
+    const auto other = b.performance.find(state.prefix);
+    ASSERT_TRUE(other) << state.prefix.to_string();
     EXPECT_EQ(other->version, state.version);
     EXPECT_EQ(other->paths, state.paths);
     EXPECT_EQ(other->preferences, state.preferences);
-  }
+  });
 }
 
 class SnapshotFile : public ::testing::Test {

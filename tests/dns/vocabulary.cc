@@ -157,7 +157,8 @@ a A 192.0.2.77
 }
 
 void prefer(NodeState& state, std::string_view text, routing::SiteId site) {
-  routing::PrefixState& known = state.performance.at(prefix(text));
+  routing::PrefixState known;
+  known.prefix = prefix(text);
   for (const routing::SiteId each : {kFra, kIad, kSin}) {
     routing::Estimate estimate;
     estimate.p50 = Micros(each == site ? 5'000 : 50'000 + each.value());
@@ -167,6 +168,7 @@ void prefer(NodeState& state, std::string_view text, routing::SiteId site) {
   }
   known.prefer(routing::ServiceId(0), site);
   known.version = 1;
+  state.performance.put(known);
 }
 
 NodeState static_map() {
