@@ -2,15 +2,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Comparisons against named peers, in interleaved rounds on pinned cores.
 
-usage: scripts/bench dns [--rounds N] [--seconds S] [--only NAME,..] [--json FILE]
+usage: scripts/bench dns [--rounds N] [--seconds S] [--only NAME,..] [--quick] [--json FILE]
        scripts/bench routing [--data DIR] [--draws D] [--sites N] [--seed N] [--svg DIR] [--json FILE]
        scripts/bench prefix_table|compile|answer|sign|reduce|probe [--json FILE]
+       scripts/bench instructions
 
 dns           one server core, one load core; every round asks every server in turn. Peers: a bare
-              UDP echo, gdnsd, knot (geoip module for routed names) and nsd, from Debian's packages.
+              UDP echo, gdnsd, knot (geoip module for routed names), nsd, pdns (geoip backend or Lua for
+              routed names) and bind, from Debian's packages; what is not installed is left out. Loads:
+              static, names, many-names, routed, networks, signed, tcp-pipelined, tcp-many, tcp-fresh,
+              latency (at half of what gdnsd can do), swap (of tables, under load), start (and memory).
+              --quick: one short round over less data, to see that it works.
 routing       what answers cost beyond the best site, by paths measured, beside simple ways to choose
               them. DIR holds rtt-planetlab490/, rtt-wonderproxy241/ and bgp-prefixes/; without it only
               the slice that comes with the sources is used. --svg writes the plots of docs/routing-quality.md.
+instructions  what callgrind counts for one answer(), by kind of query; needs no quiet machine.
 others        Google Benchmark programs of this project, alone.
 
 Prints medians with minimum and maximum. Compare only figures of one run: this machine's speed drifts.
@@ -19,13 +25,15 @@ import argparse
 import json
 import pathlib
 import platform
-import statistics
+import re
 import subprocess
 import sys
+import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "bench"
 sys.path.insert(0, str(ROOT / "bench"))
+import dns_cases  # noqa: E402
 import dns_peers  # noqa: E402
 import routing  # noqa: E402
 
@@ -39,47 +47,6 @@ def machine():
             model = line.split(":", 1)[1].strip()
             break
     return f"{model}, {platform.system()} {platform.release()}"
-
-
-def spread(values, digits=0):
-    median = statistics.median(values)
-    return f"{median:.{digits}f} [{min(values):.{digits}f}..{max(values):.{digits}f}]"
-
-
-def load(server, case, seconds):
-    command = [str(BUILD / "bench" / "bench_dns_load"), "--server", f"127.0.0.1@{server.port}",
-               "--seconds", str(seconds), "--cpu", "1", "--pid", str(server.pid), *case.arguments]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-
-
-def run_dns(options):
-    results = {}
-    with dns_peers.Arena(BUILD) as arena:
-        for case in arena.cases():
-            if options.only and case.name not in options.only:
-                continue
-            servers = arena.start(case)
-            rows = {server.name: [] for server in servers}
-            for round_number in range(options.rounds):
-                print(f"\r{case.name}: round {round_number + 1} of {options.rounds} ", end="",
-                      file=sys.stderr, flush=True)
-                for server in servers:
-                    rows[server.name].append(load(server, case, options.seconds))
-            print("\r" + " " * 60 + "\r", end="", file=sys.stderr)
-            arena.stop(servers)
-            show_dns(case, rows)
-            results[case.name] = rows
-    return results
-
-
-def show_dns(case, rows):
-    print(f"\n{case.title}")
-    print(f"  {'server':<12} {'q/s (k)':>24} {'server CPU us/query':>24} {'p99 us':>18} {'lost':>6} {'wrong':>6}")
-    for name, runs in rows.items():
-        print(f"  {name:<12} {spread([r['qps'] / 1000 for r in runs], 1):>24} "
-              f"{spread([r['server_cpu_us'] for r in runs], 2):>24} "
-              f"{spread([r['p99_us'] for r in runs], 0):>18} "
-              f"{sum(r['lost'] for r in runs):>6} {sum(r['wrong'] for r in runs):>6}")
 
 
 def run_micro(name):
@@ -98,9 +65,29 @@ def run_micro(name):
     return rows
 
 
+def count_instructions():
+    """Instructions of answer() and all it calls, for each query of bench_answer."""
+    program = str(BUILD / "bench" / "bench_answer")
+    names = subprocess.run([program, "--benchmark_list_tests"], check=True, capture_output=True,
+                           text=True).stdout.split()
+    results = {}
+    for name in (n for n in names if not n.endswith("/1000000")):
+        with tempfile.TemporaryDirectory() as folder:
+            out = pathlib.Path(folder) / "out"
+            run = subprocess.run(
+                ["valgrind", "--tool=callgrind", "--toggle-collect=isochrone::dns::answer(*",
+                 f"--callgrind-out-file={out}", program, f"--benchmark_filter=^{name}$",
+                 "--benchmark_min_time=0.01", "--benchmark_format=json"], check=True, capture_output=True, text=True)
+            total = re.search(r"^(?:summary|totals): (\d+)", out.read_text(), re.MULTILINE)
+            iterations = json.loads(run.stdout)["benchmarks"][0]["calls"]
+        results[name] = int(total.group(1)) / iterations
+        print(f"  {name:<44} {results[name]:>8.0f} instructions", flush=True)
+    return results
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("name", choices=["dns", "routing", *MICRO])
+    parser.add_argument("name", choices=["dns", "routing", "instructions", *MICRO])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2)
     parser.add_argument("--only", type=lambda text: text.split(","))
@@ -110,15 +97,20 @@ def main():
     parser.add_argument("--draws", type=int, default=40)
     parser.add_argument("--sites", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
+    if options.quick:
+        options.rounds, options.seconds = 1, 0.5
 
     print(f"machine: {machine()}")
     print(f"command: scripts/bench {' '.join(sys.argv[1:])}")
     if options.name == "dns":
         print("versions: " + ", ".join(dns_peers.versions()))
-        results = run_dns(options)
+        results = dns_cases.Bench(BUILD, options).run()
     elif options.name == "routing":
         results = routing.run(BUILD, options)
+    elif options.name == "instructions":
+        results = count_instructions()
     else:
         results = run_micro(options.name)
     if options.json:
