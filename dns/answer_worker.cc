@@ -27,13 +27,17 @@ Answers::Answers(const Published<Snapshot>& snapshots, WorkerCounters& counters,
       workers_(workers),
       desk_(counters, std::move(notified)) {
   limiter_.configure(reader_.get().options.rate_limit, workers_);
+  far_ = far_tables(reader_.get());
 }
 
 void Answers::refresh(const Loop& loop) {
   const std::uint64_t before = reader_.get().generation;
   reader_.refresh();
   const Snapshot& snapshot = reader_.get();
-  if (snapshot.generation != before) limiter_.configure(snapshot.options.rate_limit, workers_);
+  if (snapshot.generation != before) {
+    limiter_.configure(snapshot.options.rate_limit, workers_);
+    far_ = far_tables(snapshot);
+  }
   now_ = loop.now();
   unix_seconds_ = static_cast<std::uint32_t>(unix_nanos(loop.wall()) / 1'000'000'000);
 }

@@ -19,6 +19,7 @@
 #include "dns/answer.h"
 #include "dns/counters.h"
 #include "dns/demand_table.h"
+#include "dns/look_ahead.h"
 #include "dns/rate_limit.h"
 #include "dns/snapshot.h"
 #include "dns/transfer_desk.h"
@@ -42,6 +43,10 @@ class Answers {
 
   // Takes the newest snapshot and the time: once per batch.
   void refresh(const Loop& loop);
+  // Of a batch, before its first query is answered.
+  void prepare(std::span<const Bytes> queries) const noexcept {
+    look_ahead(reader_.get(), far_, queries);
+  }
   Reply reply_to(Bytes query, const Address& sender, Transport transport,
                  MutableBytes out) noexcept;
   // The zone transfer that the last query began, if it did; its messages follow that query's reply,
@@ -71,6 +76,7 @@ class Answers {
   WorkerCounters& counters_;
   std::shared_ptr<const Snapshot> reported_;
   unsigned workers_;
+  FarTables far_;
   std::uint32_t unix_seconds_ = 0;  // as of the last refresh
   std::uint32_t signing_second_ = 0;
   unsigned may_be_signed_ = 0;  // in that second

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/huge_pages.h"
 #include "dns/name.h"
 
 namespace isochrone::dns {
@@ -64,6 +65,12 @@ class RrsetArena {
         all.subspan(handle.offset + std::size_t{handle.octets}, 2 * std::size_t{handle.patches}),
         0};
   }
+  // Begins to bring near what get() tells of.
+  void fetch(const Handle& handle) const noexcept {
+    __builtin_prefetch(bytes_.data() + handle.offset);
+    __builtin_prefetch(bytes_.data() + handle.offset + handle.octets);
+  }
+  void settle() noexcept { use_huge_pages(bytes_); }  // once nothing is added any more
   // Room for so much more; what is not written takes no memory.
   void reserve(std::size_t octets) { bytes_.reserve(bytes_.size() + octets); }
   std::size_t memory_bytes() const noexcept { return bytes_.size(); }

@@ -70,6 +70,7 @@ void UdpFront::serve() {
     const int received = receive();
     if (received <= 0) return;
     answers_.refresh(loop_);
+    prepare(static_cast<unsigned>(received));
     const unsigned replies = answer_batch(static_cast<unsigned>(received));
     send(replies);
     if (static_cast<unsigned>(received) < kBatch) return;
@@ -95,6 +96,16 @@ int UdpFront::receive() {
     // An ICMP error of an earlier reply is reported here once; what waits behind it is served.
   } while (received < 0 && (errno == EINTR || errno == ECONNREFUSED));
   return received;
+}
+
+// One query alone has nobody to wait with.
+void UdpFront::prepare(unsigned received) const {
+  if (received < 2) return;
+  std::array<Bytes, kBatch> queries;
+  for (unsigned i = 0; i < received; ++i) {
+    queries[i] = Bytes(buffers_.slots[i].query).first(buffers_.received[i].msg_len);
+  }
+  answers_.prepare(std::span(queries).first(received));
 }
 
 unsigned UdpFront::answer_batch(unsigned received) {

@@ -38,6 +38,7 @@ class UdpFront {
  private:
   void serve();
   int receive();
+  void prepare(unsigned received) const;
   unsigned answer_batch(unsigned received);
   void send(unsigned replies);
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/huge_pages.h"
 #include "dns/wire.h"
 
 namespace isochrone::dns {
@@ -25,6 +26,31 @@ std::uint32_t Zone::find_index(Bytes name, std::uint32_t hash) const noexcept {
 const Zone::Node* Zone::find_node(const Name& name, std::size_t skip) const noexcept {
   const std::uint32_t found = find_index(name.suffix(skip), name.suffix_hash(skip));
   return found == 0 ? nullptr : &nodes_[found - 1];
+}
+
+void Zone::fetch_slot(std::uint32_t hash) const noexcept {
+  __builtin_prefetch(&slots_[hash & (slots_.size() - 1)]);
+}
+
+const Zone::Node* Zone::fetch_node(std::uint32_t hash) const noexcept {
+  const std::size_t mask = slots_.size() - 1;
+  for (std::size_t at = hash & mask; slots_[at] != 0; at = (at + 1) & mask) {
+    if (static_cast<std::uint32_t>(slots_[at]) != hash) continue;
+    const Node* node = &nodes_[(slots_[at] >> 32) - 1];
+    __builtin_prefetch(node);
+    return node;
+  }
+  return nullptr;
+}
+
+void Zone::fetch_name(const Node& node) const noexcept {
+  __builtin_prefetch(names_.data() + node.name);
+  __builtin_prefetch(names_.data() + node.name + node.name_octets);
+  if (node.rrsets > 0) __builtin_prefetch(&rrsets_[node.first_rrset]);
+}
+
+void Zone::fetch_rrset(const Node& node) const noexcept {
+  if (node.rrsets > 0) arena_.fetch(rrsets_[node.first_rrset]);
 }
 
 const Zone::Node* Zone::find_wildcard(const Name& name, std::size_t encloser_skip) const noexcept {
@@ -89,6 +115,14 @@ std::optional<Rrset> Zone::smallest_rrset(const Node& node) const noexcept {
     if (rrsets_[id].octets < rrsets_[smallest].octets) smallest = id;
   }
   return rrset_at(smallest);
+}
+
+void Zone::settle() noexcept {
+  use_huge_pages(slots_);
+  use_huge_pages(nodes_);
+  use_huge_pages(names_);
+  use_huge_pages(rrsets_);
+  arena_.settle();
 }
 
 // What is reserved beyond sizes was never written, and takes no memory.

@@ -52,6 +52,13 @@ class Zone {
   // The node of exactly the suffix of `name` that is left after `skip` labels.
   const Node* find_node(const Name& name, std::size_t skip = 0) const noexcept;
 
+  // The steps of find_node() and rrset() for look_ahead.h: each begins to bring near what the next reads.
+  void fetch_slot(std::uint32_t hash) const noexcept;
+  const Node* fetch_node(
+      std::uint32_t hash) const noexcept;  // by the hash alone; null when missing
+  void fetch_name(const Node& node) const noexcept;
+  void fetch_rrset(const Node& node) const noexcept;
+
   std::optional<Rrset> rrset(const Node& node, std::uint16_t type) const noexcept;
   // RFC 8482 section 4.1: the smallest set stands for all; nothing when the node has none.
   std::optional<Rrset> smallest_rrset(const Node& node) const noexcept;
@@ -94,6 +101,7 @@ class Zone {
   // A slot holds node index + 1 above, the name's hash below; 0 is free.
   using Slot = std::uint64_t;
 
+  void settle() noexcept;  // once nothing is added any more
   std::uint32_t find_index(Bytes name, std::uint32_t hash) const noexcept;  // index + 1, or 0
   const Node* find_wildcard(const Name& name, std::size_t encloser_skip) const noexcept;
   Match topmost_cut(const Name& name) const noexcept;

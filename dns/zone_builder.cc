@@ -64,6 +64,7 @@ std::optional<Zone> ZoneBuilder::build(const std::vector<ServiceName>& services)
   check_services(services);
   finish_apex();
   if (!records_.errors.empty()) return std::nullopt;
+  zone_.settle();
   return std::move(zone_);
 }
 

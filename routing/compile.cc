@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <tuple>
+#include <unordered_map>
 #include <utility>
 
 #include "routing/policy.h"
@@ -64,12 +65,27 @@ class Group {
   }
 
   void lay_measured(const PrefixState& known) {
-    const std::span<const SiteId> next_best = rankings_.get(order_around(known.prefix));
-    const std::vector<SiteId> fallback(next_best.begin(), next_best.end());
-    const auto sites = rank_sites(service_, id_, known, fallback);
-    const PrefixRow row{known.prefix, rankings_.intern(sites, default_order_)};
+    const PrefixRow row{known.prefix, order_of(known, order_around(known.prefix))};
     rows_.push_back(row);
     open_.push_back(row);
+  }
+
+  RankingId order_of(const PrefixState& known, RankingId around) {
+    const SiteId* preferred = known.preferred(id_);
+    // Where nothing but the preferred site was measured, it alone is moved: the same for many networks.
+    const bool is_alone =
+        preferred != nullptr && known.paths.size() == 1 && known.paths.front().site == *preferred;
+    if (!is_alone) return rank(known, around);
+    const std::uint64_t key = std::uint64_t{around.value()} << 16 | preferred->value();
+    const auto [moved, is_new] = by_preferred_.try_emplace(key, around);
+    if (is_new) moved->second = rank(known, around);
+    return moved->second;
+  }
+
+  RankingId rank(const PrefixState& known, RankingId around) {
+    const std::span<const SiteId> next_best = rankings_.get(around);
+    const std::vector<SiteId> fallback(next_best.begin(), next_best.end());
+    return rankings_.intern(rank_sites(service_, id_, known, fallback), default_order_);
   }
 
   // What would speak for the prefix if it were not measured.
@@ -99,13 +115,24 @@ class Group {
   const GeoPrior* geo_;
   RankingSet& rankings_;
   RankingId default_order_;
-  std::span<const GeoPrior::Network> networks_;        // not yet laid out
-  std::vector<std::optional<RankingId>> by_location_;  // filled as locations are met
-  std::vector<PrefixRow> open_;                        // measured rows around the current place
+  std::span<const GeoPrior::Network> networks_;                // not yet laid out
+  std::vector<std::optional<RankingId>> by_location_;          // filled as locations are met
+  std::unordered_map<std::uint64_t, RankingId> by_preferred_;  // the order around it, and the site
+  std::vector<PrefixRow> open_;  // measured rows around the current place
   std::vector<PrefixRow> rows_;
 };
 
 }  // namespace
+
+// Which table it will be is not known yet. Nearly all nodes have one; with many, most of it would be in vain.
+void RoutingTable::warm(const Address& client) const noexcept {
+  constexpr std::size_t kMostTables = 2;
+  if (tables_.size() > kMostTables) return;
+  for (const PrefixTable& table : tables_) {
+    const Leaf leaf = table.find(client);
+    asm volatile("" : : "r"(leaf.ranking.value()));  // the result is not wanted, but the reads are
+  }
+}
 
 std::size_t RoutingTable::memory_bytes() const noexcept {
   std::size_t bytes = sizeof(*this) + table_of_.capacity() * sizeof(std::uint32_t);

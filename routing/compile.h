@@ -34,6 +34,8 @@ class RoutingTable {
   Leaf find(ServiceId service, const Address& client) const noexcept {
     return tables_[table_of_[service.index()]].find(client);
   }
+  // Has what find() reads for the client brought near: for clients that are looked up a little later.
+  void warm(const Address& client) const noexcept;
   std::span<const SiteId> ranking(RankingId id) const noexcept { return rankings_.get(id); }
   const RankingSet& rankings() const noexcept { return rankings_; }
   std::uint64_t generation() const noexcept { return generation_; }
