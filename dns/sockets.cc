@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 
@@ -50,7 +51,10 @@ Fd make_socket(const Endpoint& endpoint, int kind, bool shared) {
   Fd socket(::socket(family, kind | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!socket) return socket;
   if (family == AF_INET6) set_option(socket, IPPROTO_IPV6, IPV6_V6ONLY, 1);
-  if (kind == SOCK_STREAM) set_option(socket, SOL_SOCKET, SO_REUSEADDR, 1);
+  if (kind == SOCK_STREAM) {
+    set_option(socket, SOL_SOCKET, SO_REUSEADDR, 1);
+    set_option(socket, IPPROTO_TCP, TCP_NODELAY, 1);  // connections inherit it
+  }
   if (shared) set_option(socket, SOL_SOCKET, SO_REUSEPORT, 1);
   sockaddr_storage address{};
   const socklen_t size = endpoint.to_sockaddr(address);

@@ -2,7 +2,6 @@
 #include "dns/tcp_front.h"
 
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -34,9 +33,12 @@ class TcpFront::Connection {
         stream_(std::move(stream)),
         peer_(peer),
         progress_(front.loop_.now()),
-        poll_(front.loop_, stream_.fd(), [this](unsigned events) { on_ready(events); }) {
+        poll_(front.polls_, stream_.fd(), [this](unsigned events) { on_ready(events); }) {
     watch();
   }
+
+  // Who connects to ask has often asked by the time he is let in.
+  void start() { on_ready(Poll::readable); }
 
   bool is_idle(Monotonic since) const { return progress_ < since; }
   const Address& peer() const { return peer_; }
@@ -154,13 +156,14 @@ class TcpFront::Connection {
   std::unique_ptr<TransferOut> transfer_;
   bool is_ended_ = false;  // the client sends no more; it may still read
   unsigned watched_ = 0;
-  Poll poll_;  // after the stream: closed before it
+  PollSet::Member poll_;  // after the stream: closed before it
 };
 
 TcpFront::TcpFront(Loop& loop, Answers& answers, TcpLimits limits)
     : loop_(loop),
       answers_(answers),
       limits_(limits),
+      polls_(loop),
       input_(kReadOctets),
       reply_(kReadOctets),
       sweep_(loop, [this] { sweep(); }) {
@@ -211,13 +214,13 @@ void TcpFront::take(Listener& listener, Fd socket, const Address& peer) {
   std::size_t& of_client = clients_[peer];
   if (of_client >= limits_.per_client) return answers_.counters().tcp_crowded.add();
   ++of_client;
-  const int on = 1;
-  setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   answers_.counters().tcp_accepted.add();
   if (tls) answers_.counters().tls_accepted.add();
   auto connection =
       std::make_unique<Connection>(*this, ByteStream(std::move(socket), std::move(tls)), peer);
-  connections_.emplace(connection.get(), std::move(connection));
+  Connection& taken = *connection;
+  connections_.emplace(&taken, std::move(connection));
+  taken.start();
 }
 
 void TcpFront::set_accepting(bool accepting) {

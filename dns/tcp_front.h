@@ -17,6 +17,7 @@
 #include "base/fd.h"
 #include "base/ip.h"
 #include "base/loop.h"
+#include "base/poll_set.h"
 
 namespace isochrone::dns {
 
@@ -53,6 +54,7 @@ class TcpFront {
   Loop& loop_;
   Answers& answers_;
   TcpLimits limits_;
+  PollSet polls_;  // of the connections
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::unordered_map<const Connection*, std::unique_ptr<Connection>> connections_;
   std::unordered_map<Address, std::size_t> clients_;  // connections of each

@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "base/loop.h"
 #include "base/mailbox.h"
+#include "base/poll_set.h"
 #include "base/worker.h"
 
 namespace isochrone {
@@ -121,6 +122,83 @@ TEST(Poll, TellsWhenThereIsRoomToWrite) {
   poll.watch(Poll::writable);
   loop.run();
   EXPECT_EQ(seen, Poll::writable);
+}
+
+struct Pipe {
+  Pipe() {
+    std::array<int, 2> ends{};
+    EXPECT_EQ(::pipe(ends.data()), 0);
+    reader = Fd(ends[0]);
+    writer = Fd(ends[1]);
+  }
+  void write() const { EXPECT_EQ(::write(writer.get(), "x", 1), 1); }
+
+  Fd reader;
+  Fd writer;
+};
+
+TEST(PollSet, TellsEachMemberWhatItWatches) {
+  Loop loop;
+  PollSet set(loop);
+  const Pipe quiet;
+  const Pipe busy;
+  std::string seen;
+  PollSet::Member silent(set, quiet.reader.get(), [&](unsigned) { seen += "silent "; });
+  PollSet::Member reader(set, busy.reader.get(), [&](unsigned ready) {
+    seen += ready == Poll::readable ? "readable " : "?";
+    reader.watch(0);
+  });
+  PollSet::Member writer(set, quiet.writer.get(), [&](unsigned ready) {
+    seen += ready == Poll::writable ? "writable " : "?";
+    if (seen.size() > 30) loop.stop();
+  });
+  silent.watch(Poll::readable);
+  reader.watch(Poll::readable);
+  busy.write();
+  Timer later(loop, [&] { writer.watch(Poll::writable); });
+  later.start(Millis(1));
+  loop.run();
+  EXPECT_EQ(seen, "readable writable writable writable ");
+}
+
+TEST(PollSet, MembersMayEndEachOther) {
+  Loop loop;
+  PollSet set(loop);
+  const Pipe first;
+  const Pipe second;
+  std::unique_ptr<PollSet::Member> one;
+  std::unique_ptr<PollSet::Member> other;
+  int calls = 0;
+  // Whoever is told first ends both: what waits for the other must not be delivered.
+  const auto end_both = [&](unsigned) {
+    ++calls;
+    one.reset();
+    other.reset();
+    loop.stop();
+  };
+  one = std::make_unique<PollSet::Member>(set, first.reader.get(), end_both);
+  other = std::make_unique<PollSet::Member>(set, second.reader.get(), end_both);
+  one->watch(Poll::readable);
+  other->watch(Poll::readable);
+  first.write();
+  second.write();
+  loop.run();
+  EXPECT_EQ(calls, 1);
+}
+
+TEST(PollSet, AHangUpArrivesAsReadableAndWritable) {
+  Loop loop;
+  PollSet set(loop);
+  Pipe ended;
+  unsigned seen = 0;
+  PollSet::Member reader(set, ended.reader.get(), [&](unsigned ready) {
+    seen = ready;
+    loop.stop();
+  });
+  reader.watch(Poll::readable);
+  ended.writer = Fd();
+  loop.run();
+  EXPECT_EQ(seen, Poll::readable | Poll::writable);
 }
 
 TEST(Wakeup, ComesFromAnotherThread) {
