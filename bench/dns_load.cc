@@ -41,6 +41,7 @@ struct Options {
   double rate = 0;
   std::size_t outstanding = 128;
   std::size_t sockets = 1;
+  std::size_t burst = kBatch;  // questions from one socket before the next one's turn
   int pid = 0;
   int cpu = -1;
 };
@@ -54,7 +55,7 @@ void usage() {
       "answer\n"
       "  --edns            add an OPT record  --dnssec  with DO set\n"
       "  --rate QPS        open loop at that rate, instead of as fast as answers come\n"
-      "  --sockets N       ask from so many ports in turn (1)\n"
+      "  --sockets N       ask from so many ports in turn (1)  --burst N  so many from each (32)\n"
       "  --seconds S (2)  --outstanding N (128)  --seed N (1)\n"
       "  --pid PID         the server's process, for CPU per answer\n"
       "  --cpu N           run on this core");
@@ -74,6 +75,10 @@ bool set(Options& options, const std::string& flag, const std::string& value) {
   if (flag == "--rate") return options.rate = std::stod(value), true;
   if (flag == "--outstanding") return options.outstanding = std::stoull(value), true;
   if (flag == "--sockets") return options.sockets = std::stoull(value), options.sockets > 0;
+  if (flag == "--burst") {
+    options.burst = std::min<std::size_t>(std::stoull(value), kBatch);
+    return options.burst > 0;
+  }
   if (flag == "--pid") return options.pid = std::stoi(value), true;
   if (flag == "--cpu") return options.cpu = std::stoi(value), true;
   return false;
@@ -145,10 +150,8 @@ class Load {
     } else if (in_flight_ < options_.outstanding) {
       due = options_.outstanding - in_flight_;
     }
-    // With many sockets each gets its turn of a few; one takes all.
-    const std::size_t share = sockets_.size() == 1 ? kBatch : std::size_t{4};
     while (due > 0) {
-      const std::size_t count = send(std::min(share, due));
+      const std::size_t count = send(std::min(options_.burst, due));
       if (count == 0) return;
       due -= std::min(count, due);
     }
