@@ -83,7 +83,7 @@ void Core::restore(const EventLog& log, Instant now) {
       if (!event) continue;
       apply({*event}, {stored.position}, now);
     }
-    if (page.events.size() < kReplayPage) break;
+    if (page.is_at_end) break;
     after = page.scanned;
   }
   next_measurement_ = log.last(event::Channel::measurement) + 1;
@@ -125,7 +125,8 @@ Core::Admitted Core::admit(std::vector<event::Event> events, Instant now) {
         admitted.fresh.push_back(std::move(events[i]));
         break;
       case Seen::duplicate:
-        ++admitted.duplicates;
+        admitted.repeated.push_back(std::move(events[i]));
+        admitted.repeated_at.push_back(i);
         break;
       case Seen::too_many_sources:
         admitted.refused.push_back(i);

@@ -44,8 +44,9 @@ class Core {
   };
   struct Admitted {
     std::vector<event::Event> fresh;
-    std::size_t duplicates = 0;
-    std::vector<std::size_t> refused;  // indexes: too many sources
+    std::vector<event::Event> repeated;    // whose id was seen before
+    std::vector<std::size_t> repeated_at;  // their indexes
+    std::vector<std::size_t> refused;      // indexes: too many sources
   };
   struct Outbox {
     std::vector<event::Event> events;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "collector/repetition.h"
 
 namespace isochrone::collector {
 namespace {
@@ -24,19 +25,42 @@ std::uint64_t epoch_of(Instant start) {
   return static_cast<std::uint64_t>(unix_nanos(start) / 1000);
 }
 
+Retention retention(const Options& options) {
+  Retention keep;
+  keep.fill({options.retention, 0});
+  return keep;
+}
+
+// 200 when anything was taken or was there already, else the status of the first refusal.
 HttpResponse receipt(std::size_t accepted, std::size_t duplicates,
                      const std::vector<Rejected>& rejected) {
   nlohmann::json body{{"accepted", accepted}, {"duplicates", duplicates}};
   body["rejected"] = nlohmann::json::array();
   for (const Rejected& each : rejected) {
-    nlohmann::json entry{{"index", each.index}, {"error", each.error}};
+    nlohmann::json entry{
+        {"index", each.index}, {"reason", to_string(each.why)}, {"error", each.error}};
     if (each.line > 0) entry["line"] = each.line;
     body["rejected"].push_back(std::move(entry));
   }
   HttpResponse response;
+  if (accepted + duplicates == 0 && !rejected.empty()) {
+    response.status = status_of(rejected.front().why);
+    body["error"] = rejected.front().error;
+  }
   // What was posted may hold bytes that are no UTF-8, and its error quotes them.
   response.body = body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
   return response;
+}
+
+std::string describe_reuse(const event::EventId& id, const Found& stored) {
+  const std::string where = stored.stored.position == 0
+                                ? "earlier in this batch"
+                                : fmt::format("at position {} of {}", stored.stored.position,
+                                              event::to_string(stored.channel));
+  return fmt::format(
+      "the id ({}, {}, {}) is that of another event, {}; that one stands, see "
+      "/v1/incidents",
+      id.source, id.epoch, id.sequence, where);
 }
 
 }  // namespace
@@ -54,6 +78,7 @@ Engine::Engine(Loop& loop, EventLog& log, const Options& options, const routing:
       timer_(loop, [this] { tick(); }) {
   core_.set_map(geo_);
   core_.restore(log_, loop_.wall());
+  incidents_.restore(log_);
   timer_.start(kTick, kTick);
 }
 
@@ -93,40 +118,78 @@ void Engine::handle(std::vector<Message> messages) {
   followers_.serve(now());
 }
 
-void Engine::commit(std::vector<Submission> submissions) {
-  std::vector<event::Event> fresh;
-  struct Outcome {
-    std::size_t accepted;
-    std::size_t duplicates;
-  };
+// What is new goes to `fresh`, what is refused to each batch's own list.
+std::vector<Engine::Outcome> Engine::admit(std::vector<Submission>& submissions,
+                                           std::vector<event::Event>& fresh) {
   std::vector<Outcome> outcomes;
+  Repetitions repetitions(log_, fresh);
   for (Submission& submission : submissions) {
     Batch& batch = submission.batch;
     auto admitted = core_.admit(std::move(batch.events), now());
-    outcomes.push_back({admitted.fresh.size(), admitted.duplicates});
-    for (const std::size_t i : admitted.refused) {
-      batch.rejected.push_back({batch.indexes[i], batch.lines[i], "too many different sources"});
-    }
+    Outcome outcome{admitted.fresh.size(), 0};
     std::move(admitted.fresh.begin(), admitted.fresh.end(), std::back_inserter(fresh));
+    const auto reject = [&](std::size_t i, Refusal why, std::string error) {
+      batch.rejected.push_back({batch.indexes[i], batch.lines[i], why, std::move(error)});
+    };
+    for (const std::size_t i : admitted.refused) {
+      reject(i, Refusal::sources, "too many different sources");
+    }
+    for (std::size_t i = 0; i < admitted.repeated.size(); ++i) {
+      const event::Event& event = admitted.repeated[i];
+      std::optional<Found> stored;
+      const auto verdict = repetitions.judge(event, stored);
+      if (verdict == Repetitions::Verdict::other) {
+        incidents_.add(event, *stored, now());
+        reject(admitted.repeated_at[i], Refusal::id_reused, describe_reuse(event.id, *stored));
+        continue;
+      }
+      ++outcome.duplicates;
+      if (verdict == Repetitions::Verdict::unknown) counters_.unverified.add();
+    }
+    outcomes.push_back(outcome);
   }
+  return outcomes;
+}
+
+void Engine::commit(std::vector<Submission> submissions) {
+  std::vector<event::Event> fresh;
+  const std::vector<Outcome> outcomes = admit(submissions, fresh);
+  std::vector<Note> notes = core_.notes();
+  notes.insert(notes.end(), incidents_.notes().begin(), incidents_.notes().end());
   std::vector<event::Position> positions;
-  if (!append(fresh, core_.notes(), positions)) {
+  if (!append(fresh, notes, positions)) {
     core_.undo();
+    incidents_.rollback();
     for (const Submission& submission : submissions) {
       submission.reply->reply(http_error(503, "the event log cannot be written; nothing was kept",
                                          "post the same events again later"));
     }
     return;
   }
+  if (!incidents_.notes().empty()) {
+    log_warning(
+        fmt::format("event ids were used again for other events incidents_total={} "
+                    "see=/v1/incidents",
+                    incidents_.total()));
+  }
+  incidents_.commit();
   core_.apply(fresh, positions, now());
   for (std::size_t i = 0; i < submissions.size(); ++i) {
     const auto& rejected = submissions[i].batch.rejected;
     counters_.accepted.add(outcomes[i].accepted);
     counters_.duplicates.add(outcomes[i].duplicates);
-    counters_.rejected.add(rejected.size());
+    for (const Rejected& each : rejected) {
+      counters_.rejected[static_cast<std::size_t>(each.why)].add();
+    }
     submissions[i].reply->reply(receipt(outcomes[i].accepted, outcomes[i].duplicates, rejected));
   }
   flush_outbox();
+}
+
+std::uint64_t Engine::rejected() const noexcept {
+  std::uint64_t all = 0;
+  for (const Counter& each : counters_.rejected) all += each.value();
+  return all;
 }
 
 bool Engine::append(const std::vector<event::Event>& events, const std::vector<Note>& notes,
@@ -157,7 +220,7 @@ void Engine::tick() {
   flush_outbox();
   followers_.serve(now());
   if (now() >= next_trim_) {
-    const bool is_behind = log_.trim(now() - options_.retention, kTrimAtOnce) == kTrimAtOnce;
+    const bool is_behind = log_.trim(retention(options_), now(), kTrimAtOnce) >= kTrimAtOnce;
     next_trim_ = is_behind ? now() : now() + kTrimEvery;
   }
 }

@@ -9,6 +9,7 @@
 //           reading and answering go on; said once when it begins and once when it ends.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <variant>
@@ -21,6 +22,7 @@
 #include "collector/core.h"
 #include "collector/event_log.h"
 #include "collector/follow.h"
+#include "collector/incidents.h"
 #include "collector/intake.h"
 #include "routing/compile.h"
 #include "routing/geo.h"
@@ -54,12 +56,15 @@ class Engine {
   struct Counters {
     Counter accepted;
     Counter duplicates;
-    Counter rejected;
+    std::array<Counter, kRefusals> rejected;  // by Refusal
+    Counter unverified;                       // duplicates whose first event is not kept any more
     Counter commits;
     Counter commit_failures;
     Counter compiles;
   };
   const Counters& counters() const noexcept { return counters_; }
+  std::uint64_t rejected() const noexcept;
+  const Incidents& incidents() const noexcept { return incidents_; }
 
  private:
   struct Submission {
@@ -75,7 +80,13 @@ class Engine {
   using Message = std::variant<Submission, Following, Question>;
 
   void handle(std::vector<Message> messages);
+  struct Outcome {
+    std::size_t accepted = 0;
+    std::size_t duplicates = 0;
+  };
   void commit(std::vector<Submission> submissions);
+  std::vector<Outcome> admit(std::vector<Submission>& submissions,
+                             std::vector<event::Event>& fresh);
   bool append(const std::vector<event::Event>& events, const std::vector<Note>& notes,
               std::vector<event::Position>& positions);
   void flush_outbox();
@@ -85,6 +96,7 @@ class Engine {
   EventLog& log_;
   Options options_;
   Core core_;
+  Incidents incidents_;
   Followers followers_;
   std::shared_ptr<const routing::GeoPrior> geo_;
   std::shared_ptr<const routing::RoutingTable> table_;

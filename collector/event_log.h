@@ -2,12 +2,14 @@
 //
 // EventLog: what was acknowledged, in the order it became durable, with its indexes.
 //
-// Threads:  append() and trim() from one thread; everything that reads from any.
+// Threads:  append(), find() and trim() from one thread; everything that reads from any.
 // Durable:  when append() returns a value, all of it is on disk, or none of it when it returns an
-//           error: events, dedup records and notes are one atomic write.
-// Limits:   a record that cannot be read back is skipped and counted, the rest is kept.
+//           error: events, indexes and notes are one atomic write.
+// Damage:   what cannot be read back is skipped and counted, the rest is kept.
+// Contract: tests/collector/test_log_contract.cc; every implementation passes it.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -35,6 +37,32 @@ struct StoredBytes {
 struct Page {
   std::vector<StoredBytes> events;
   event::Position scanned = 0;  // the last position looked at: resume after it
+  bool is_at_end = true;        // nothing more was stored when this was read
+};
+
+struct Found {
+  event::Channel channel;
+  StoredBytes stored;
+};
+
+// What a reader looks for; the indexes leave out most of what it does not, the reader the rest.
+struct Only {
+  std::string task;              // empty: any
+  std::optional<Prefix> prefix;  // likewise
+};
+
+// What is kept of a channel: nothing that arrived longer ago, no more octets; 0 octets: any number.
+struct Keep {
+  Nanos age{24 * 3'600'000'000'000};
+  std::uint64_t bytes = 0;
+};
+using Retention = std::array<Keep, event::kChannels>;  // by Channel
+
+struct Damage {
+  std::uint64_t events = 0;      // positions whose event is lost; each counted once
+  std::uint64_t repairs = 0;     // times that something had to be made anew when the log was opened
+  bool has_lost_notes = false;   // since it was opened: notes may be older than the events
+  bool has_lost_states = false;  // likewise the newest states
 };
 
 class EventLog {
@@ -46,13 +74,18 @@ class EventLog {
                                                       const std::vector<Note>& notes,
                                                       Instant now) = 0;
 
-  virtual Page read(event::Channel channel, event::Position after, std::size_t limit) const = 0;
+  // At most `limit` events after a position, in order. Of the state channel what is older than the
+  // retention is left out unless it is the newest of its prefix.
+  virtual Page read(event::Channel channel, event::Position after, std::size_t limit,
+                    const Only& only = {}) const = 0;
+  // The stored event that has this id; nothing when it is not kept any more.
+  virtual std::optional<Found> find(const event::EventId& id) const = 0;
   // The last position that arrived before `since`: read after it for all that came from then on.
   virtual event::Position before(event::Channel channel, Instant since) const = 0;
   virtual event::Position last(event::Channel channel) const = 0;
+  // The oldest position that is kept, apart from states that are the newest of their prefix.
   virtual event::Position first(event::Channel channel) const = 0;
-  // The events of a task, oldest first, of all channels.
-  virtual std::vector<std::string> task(std::string_view task, std::size_t limit) const = 0;
+  virtual std::uint64_t bytes(event::Channel channel) const = 0;
   // The newest `state` event of every prefix.
   virtual void newest_states(const std::function<void(std::string_view event)>& take) const = 0;
 
@@ -61,13 +94,13 @@ class EventLog {
       std::string_view prefix,
       const std::function<void(std::string_view key, std::string_view bytes)>& take) const = 0;
 
-  // Drops what arrived before `before`, except the newest state of each prefix; at most `limit`
-  // events per call. Returns how many went.
-  virtual std::size_t trim(Instant before, std::size_t limit) = 0;
+  // Drops what need not be kept, the oldest first, except the last event of each channel and the
+  // newest state of each prefix; may stop after `limit` events. Returns how many went.
+  virtual std::size_t trim(const Retention& keep, Instant now, std::size_t limit) = 0;
 
   // Random, made with the log: positions mean something only together with it.
   virtual const std::string& id() const = 0;
-  virtual std::uint64_t unreadable() const = 0;
+  virtual Damage damage() const = 0;
 };
 
 }  // namespace isochrone::collector

@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "event/codec.h"
+#include "event/subject.h"
 
 namespace isochrone::collector {
 namespace {
@@ -58,24 +59,9 @@ Bytes as_bytes(std::string_view text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
 
-// The site and prefix an event is about; empty where it is about none.
-struct Subject {
-  std::string_view site;
-  std::optional<Prefix> prefix;
-
-  void operator()(const event::Measurement& m) { site = m.site, prefix = m.prefix; }
-  void operator()(const event::Demand& d) { prefix = d.prefix; }
-  void operator()(const event::Health& h) { site = h.site; }
-  void operator()(const event::Load& l) { site = l.site; }
-  void operator()(const event::State& s) { prefix = s.prefix; }
-  void operator()(const event::Target& t) { prefix = t.prefix; }
-  void operator()(const event::DecisionSample& d) { site = d.site, prefix = d.prefix; }
-};
-
 bool passes(const Read& read, const event::Event& event) {
   if (!read.task.empty() && event.task != read.task) return false;
-  Subject subject;
-  std::visit([&](const auto& payload) { subject(payload); }, event.payload);
+  const event::Subject subject = event::subject_of(event);
   if (!read.site.empty() && subject.site != read.site) return false;
   return read.prefix.empty() || (subject.prefix && subject.prefix->to_string() == read.prefix);
 }
@@ -129,8 +115,9 @@ ReadPage read_page(const EventLog& log, const Read& read) {
   event::Position after = read.after;
   if (read.since) after = std::max(after, log.before(read.channel, *read.since));
   // A filter may pass nothing of a page: go on until something is found or all was looked at.
+  const Only only{read.task, Prefix::parse(read.prefix)};
   while (page.events < read.limit) {
-    const Page stored = log.read(read.channel, after, read.limit);
+    const Page stored = log.read(read.channel, after, read.limit, only);
     page.scanned = stored.scanned;
     for (const StoredBytes& each : stored.events) {
       std::optional<event::Event> event;
@@ -146,7 +133,7 @@ ReadPage read_page(const EventLog& log, const Read& read) {
         break;
       }
     }
-    if (stored.events.size() < read.limit) break;
+    if (stored.is_at_end) break;
     after = stored.scanned;
   }
   return page;

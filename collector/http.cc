@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "base/text.h"
 #include "collector/intake.h"
 #include "collector/queries.h"
 
@@ -20,7 +21,7 @@ HttpResponse no_such_channel(std::string_view name) {
 HttpResponse no_such_path(const std::string& path) {
   return http_error(404, "nothing is at " + path,
                     "GET /v1/status, sites, services, table, paths, targets, tasks, channels, "
-                    "route, /healthz, /metrics; see docs/formats.md");
+                    "incidents, route, /healthz, /metrics; see docs/formats.md");
 }
 
 HttpResponse text(std::string content_type, std::string body) {
@@ -53,11 +54,19 @@ void measure(Engine& engine, Metrics& metrics) {
   };
   total("events_accepted_total", "Events made durable.", counters.accepted.value());
   total("events_duplicate_total", "Events whose id was seen before.", counters.duplicates.value());
-  total("events_rejected_total", "Events refused for their content.", counters.rejected.value());
+  for (std::size_t i = 0; i < kRefusals; ++i) {
+    metrics.counter("isochrone_collector_events_rejected_total", "Events refused, by why.",
+                    static_cast<double>(counters.rejected[i].value()),
+                    {{"reason", to_string(static_cast<Refusal>(i))}});
+  }
+  total("events_unverified_total", "Duplicates whose first event is not kept any more.",
+        counters.unverified.value());
+  total("incidents_total", "Events refused because their id was another event's, ever.",
+        engine.incidents().total());
   total("commits_total", "Synced writes of the event log.", counters.commits.value());
   total("commit_failures_total", "Writes the event log refused.", counters.commit_failures.value());
-  total("unreadable_total", "Records of the log that could not be read.",
-        engine.log().unreadable());
+  total("events_lost_total", "Events of the log that damage has taken.",
+        engine.log().damage().events);
   total("compiles_total", "Routing tables compiled here.", counters.compiles.value());
   total("samples_total", "Measurements kept in a window.", counts.samples);
   total("samples_reduced_total", "Measurements in windows that closed.", counts.samples_reduced);
@@ -103,6 +112,7 @@ HttpResponse HttpApi::handle(const HttpRequest& request) {
   }
   if (path.starts_with(kTasks)) return query_task(log_, path.substr(kTasks.size()));
   if (path == "/v1/tasks") return query_tasks(log_);
+  if (path == "/v1/incidents") return query_incidents(log_, request);
   if (path == "/metrics") return metrics();
   return ask(request);
 }
@@ -155,9 +165,20 @@ HttpResponse HttpApi::post_events(const HttpRequest& request, event::Channel cha
   const auto type = request.headers.find("content-type");
   const bool is_protobuf =
       type != request.headers.end() && type->second.starts_with("application/x-protobuf");
+  const auto coding = request.headers.find("content-encoding");
+  if (coding != request.headers.end() && to_lower(coding->second) != "identity") {
+    bodies_refused_.fetch_add(1, std::memory_order_relaxed);
+    auto refused = http_error(415, "the body is coded as " + coding->second,
+                              "send it as it is: what unpacks to more than it seems is not taken");
+    refused.headers["Accept-Encoding"] = "identity";
+    return refused;
+  }
   auto batch =
       is_protobuf ? decode_protobuf(request.body, channel) : decode_ndjson(request.body, channel);
-  if (!batch) return http_error(400, batch.error().text());
+  if (!batch) {
+    bodies_refused_.fetch_add(1, std::memory_order_relaxed);
+    return http_error(400, batch.error().text());
+  }
   const auto rules = rules_.with([](const auto& current) { return current; });
   check_content(*batch, rules->topology, rules->options, engine_.now());
   HttpResponse response;
@@ -200,6 +221,9 @@ HttpResponse HttpApi::metrics() {
   // waits for the engine.
   auto metrics = std::make_shared<Metrics>();
   if (measure_node_) measure_node_(*metrics);
+  metrics->counter("isochrone_collector_bodies_refused_total",
+                   "Posts refused as a whole: coded, or without any event.",
+                   static_cast<double>(bodies_refused_.load(std::memory_order_relaxed)));
   measure_http_.with([&](const auto& measure) {
     if (measure) measure(*metrics);
   });

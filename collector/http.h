@@ -5,6 +5,7 @@
 // Threads:  handle() runs on the HTTP server's threads; it decodes there and hands to the engine.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 
@@ -39,6 +40,7 @@ class HttpApi {
 
   Engine& engine_;
   const EventLog& log_;
+  std::atomic<std::uint64_t> bodies_refused_{0};  // several threads raise it
   Guarded<std::shared_ptr<const Rules>> rules_;
   std::function<void(Metrics&)> measure_node_;
   Guarded<std::function<void(Metrics&)>> measure_http_;

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <utility>
 
@@ -32,7 +33,7 @@ class ContentCheck {
   ContentCheck(const routing::Topology& topology, const Options& options, Instant now)
       : topology_(topology), options_(options), now_(now) {}
 
-  std::optional<std::string> operator()(event::Event& event) const {
+  std::optional<std::string> operator()(event::Event& event) {
     if (event.time > now_ + kMaxAhead) {
       return fmt::format("time {} is in the future", format_instant(event.time));
     }
@@ -40,7 +41,10 @@ class ContentCheck {
       return fmt::format("time {} is older than what is kept ({})", format_instant(event.time),
                          format_duration(options_.retention));
     }
-    return std::visit([&](auto& payload) { return check(payload); }, event.payload);
+    is_cut_ = false;
+    auto error = std::visit([&](auto& payload) { return check(payload); }, event.payload);
+    if (is_cut_ && !event.bytes.empty()) event.bytes = event::to_protobuf(event, bytes_of(event));
+    return error;
   }
 
  private:
@@ -55,18 +59,23 @@ class ContentCheck {
              known.addresses.end();
     });
   }
-  static void truncate(Prefix& prefix) {
+  static Bytes bytes_of(const event::Event& event) {
+    return {reinterpret_cast<const std::uint8_t*>(event.bytes.data()), event.bytes.size()};
+  }
+  void truncate(Prefix& prefix) {
     const Prefix network = client_network(prefix.address());
-    if (prefix.length() > network.length()) prefix = network;
+    if (prefix.length() <= network.length()) return;
+    prefix = network;
+    is_cut_ = true;
   }
 
-  std::optional<std::string> check(event::Measurement& measurement) const {
+  std::optional<std::string> check(event::Measurement& measurement) {
     if (measurement.rtt && measurement.rtt->count() == 0) return "rtt_us is 0: nothing is so near";
     // A site's own address is nobody's secret: sites measure each other by it.
     if (!is_site_address(measurement.prefix)) truncate(measurement.prefix);
     return site(measurement.site);
   }
-  std::optional<std::string> check(event::Demand& demand) const {
+  std::optional<std::string> check(event::Demand& demand) {
     truncate(demand.prefix);
     if (topology_.find_service(demand.service)) return std::nullopt;
     return unknown("service", demand.service, topology_.services);
@@ -78,7 +87,7 @@ class ContentCheck {
     return site(health.site);
   }
   std::optional<std::string> check(const event::Load& load) const { return site(load.site); }
-  std::optional<std::string> check(event::DecisionSample& decision) const {
+  std::optional<std::string> check(event::DecisionSample& decision) {
     truncate(decision.prefix);
     return site(decision.site);
   }
@@ -90,14 +99,47 @@ class ContentCheck {
   const routing::Topology& topology_;
   const Options& options_;
   Instant now_;
+  bool is_cut_ = false;  // the event at hand was not stored as it came
 };
 
-std::optional<Error> too_many(std::size_t count) {
-  if (count <= kMaxBatchEvents) return std::nullopt;
-  return Error(Errc::limit, fmt::format("more than {} events in one batch", kMaxBatchEvents));
+Refusal refusal_of(const Error& error) {
+  if (error.code() == Errc::limit) return Refusal::oversized;
+  if (error.code() == Errc::not_found) return Refusal::schema;
+  return Refusal::malformed;
+}
+
+// Whether the batch is full; then the event at `index` and all after it are refused as one.
+bool is_full(Batch& batch, std::size_t index, std::size_t line) {
+  if (index < kMaxBatchEvents) return false;
+  batch.rejected.push_back({index, line, Refusal::oversized,
+                            fmt::format("a batch has at most {} events; from this one on nothing "
+                                        "was looked at",
+                                        kMaxBatchEvents)});
+  return true;
+}
+
+void take(Batch& batch, Result<event::Event> event, std::size_t index, std::size_t line) {
+  if (!event) {
+    batch.rejected.push_back({index, line, refusal_of(event.error()), event.error().text()});
+    return;
+  }
+  batch.events.push_back(std::move(*event));
+  batch.indexes.push_back(index);
+  batch.lines.push_back(line);
 }
 
 }  // namespace
+
+std::string_view to_string(Refusal why) {
+  constexpr std::array<std::string_view, kRefusals> kNames{
+      "malformed", "truncated", "oversized", "schema", "content", "id-reused", "sources"};
+  return kNames[static_cast<std::size_t>(why)];
+}
+
+int status_of(Refusal why) {
+  constexpr std::array<int, kRefusals> kStatus{400, 400, 413, 400, 422, 409, 429};
+  return kStatus[static_cast<std::size_t>(why)];
+}
 
 Result<Batch> decode_ndjson(std::string_view body, event::Channel channel) {
   Batch batch;
@@ -106,15 +148,8 @@ Result<Batch> decode_ndjson(std::string_view body, event::Channel channel) {
   for (const std::string_view line : split(body, '\n')) {
     ++number;
     if (trim(line).empty()) continue;
-    auto event = event::from_json(trim(line), channel);
-    if (event) {
-      batch.events.push_back(std::move(*event));
-      batch.indexes.push_back(index);
-      batch.lines.push_back(number);
-    } else {
-      batch.rejected.push_back({index, number, event.error().text()});
-    }
-    if (const auto error = too_many(++index)) return tl::unexpected(*error);
+    if (is_full(batch, index, number)) break;
+    take(batch, event::from_json(trim(line), channel), index++, number);
   }
   if (index == 0) return fail(Errc::invalid, "the body has no events; one JSON object per line");
   return batch;
@@ -124,9 +159,14 @@ Result<Batch> decode_protobuf(std::string_view body, event::Channel channel) {
   Batch batch;
   Bytes rest(reinterpret_cast<const std::uint8_t*>(body.data()), body.size());
   std::size_t index = 0;
-  while (!rest.empty()) {
+  while (!rest.empty() && !is_full(batch, index, 0)) {
     const auto bytes = event::next_delimited(rest);
-    if (!bytes) return tl::unexpected(bytes.error().within(fmt::format("event {}", index)));
+    if (!bytes) {
+      const bool is_oversized = bytes.error().code() == Errc::limit;
+      batch.rejected.push_back({index++, 0, is_oversized ? Refusal::oversized : Refusal::truncated,
+                                bytes.error().text()});
+      continue;
+    }
     auto event = event::from_protobuf(*bytes);
     if (event && event->channel() != channel) {
       event = fail(Errc::invalid,
@@ -134,13 +174,9 @@ Result<Batch> decode_protobuf(std::string_view body, event::Channel channel) {
                                event::to_string(event->channel()), event::to_string(channel)));
     }
     if (event) {
-      batch.events.push_back(std::move(*event));
-      batch.indexes.push_back(index);
-      batch.lines.push_back(0);
-    } else {
-      batch.rejected.push_back({index, 0, event.error().text()});
+      event->bytes.assign(reinterpret_cast<const char*>(bytes->data()), bytes->size());
     }
-    if (const auto error = too_many(++index)) return tl::unexpected(*error);
+    take(batch, std::move(event), index++, 0);
   }
   if (index == 0)
     return fail(Errc::invalid, "the body has no events; each is preceded by its size");
@@ -149,11 +185,12 @@ Result<Batch> decode_protobuf(std::string_view body, event::Channel channel) {
 
 void check_content(Batch& batch, const routing::Topology& topology, const Options& options,
                    Instant now) {
-  const ContentCheck check(topology, options, now);
+  ContentCheck check(topology, options, now);
   std::size_t kept = 0;
   for (std::size_t i = 0; i < batch.events.size(); ++i) {
     if (auto error = check(batch.events[i])) {
-      batch.rejected.push_back({batch.indexes[i], batch.lines[i], std::move(*error)});
+      batch.rejected.push_back(
+          {batch.indexes[i], batch.lines[i], Refusal::content, std::move(*error)});
       continue;
     }
     if (kept != i) {

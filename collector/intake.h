@@ -7,7 +7,9 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -18,9 +20,24 @@
 
 namespace isochrone::collector {
 
+// Why an event was refused; docs/formats.md says of each what a client does.
+enum class Refusal : std::uint8_t {
+  malformed,  // no event, or one that breaks a rule every event must satisfy
+  truncated,  // the body ends inside it
+  oversized,
+  schema,     // needs a later version of the schema
+  content,    // well-formed, but not of this deployment: unknown site, wrong time
+  id_reused,  // its id is another event's
+  sources     // too many different sources
+};
+constexpr std::size_t kRefusals = 7;
+std::string_view to_string(Refusal why);
+int status_of(Refusal why);  // of an answer to a batch that had nothing else
+
 struct Rejected {
   std::size_t index = 0;  // in the batch, from 0
   std::size_t line = 0;   // of an NDJSON body, from 1; 0 for Protobuf
+  Refusal why = Refusal::malformed;
   std::string error;
 };
 
@@ -31,10 +48,11 @@ struct Batch {
   std::vector<Rejected> rejected;
 };
 
-// At most this many events in one body: what one fsync and one answer should carry.
+// At most this many events in one body: what one fsync and one answer should carry. The rest is
+// refused.
 constexpr std::size_t kMaxBatchEvents = 100'000;
 
-// An Error when the body is no batch at all.
+// What cannot be taken apart is refused from there on. An Error when the body has no event at all.
 Result<Batch> decode_ndjson(std::string_view body, event::Channel channel);
 Result<Batch> decode_protobuf(std::string_view body, event::Channel channel);
 

@@ -2,13 +2,19 @@
 //
 // The embedded event log, in RocksDB.
 //
-// On disk, one database with five column families; numbers are big-endian so that keys sort:
-//   events   channel (1 byte), position (8)              -> arrival (8, Unix ns), Protobuf event
-//   tasks    task, 0, channel (1), position (8)          -> nothing
-//   states   family (1), address (16), length (1)        -> position (8) of the newest state event
-//   notes    key                                         -> bytes
-//   default  "log-id"                                    -> the log's id
+// On disk, one database with these column families; numbers are big-endian so that keys sort, and
+// "block" is channel (1), last position (8); collector/log_index.h has the other keys:
+//   events.*  last position (8)                      -> a block (collector/event_block.h)
+//   blocks    block                                  -> what is known of it without reading it
+//   ids       source, 0, epoch, highest, block       -> lowest sequence (8)
+//   tasks     task, 0, block                         -> nothing
+//   states    prefix                                 -> CRC-32C (4), position (8), newest state event
+//   kept      "p", position (8)                      -> CRC-32C (4), a state event past the retention
+//             "x", prefix                            -> the position it has there
+//   notes     key                                    -> CRC-32C (4), bytes
+//   default   "format", "log-id", "first/", "lost", ..  marks of the log itself
 // Every append is one write batch through a synced WAL; after a crash a torn tail of the WAL is cut.
+// Retention is a mark per channel; files that lie before it are dropped whole, never rewritten.
 #pragma once
 
 #include <filesystem>

@@ -162,7 +162,9 @@ HttpResponse query_status(Engine& engine) {
   body["sources"] = core.dedup().sources();
   body["events"] = {{"accepted", engine.counters().accepted.value()},
                     {"duplicates", engine.counters().duplicates.value()},
-                    {"rejected", engine.counters().rejected.value()}};
+                    {"rejected", engine.rejected()},
+                    {"incidents", engine.incidents().total()},
+                    {"lost", engine.log().damage().events}};
   body["windows"] = {{"open", core.windows().open_windows()},
                      {"samples_open", core.windows().open_samples()},
                      {"samples", counts.samples},
@@ -211,7 +213,7 @@ HttpResponse query_services(Engine& engine) {
 }
 
 HttpResponse query_channels(Engine& engine) {
-  json body{{"log", engine.log().id()}, {"unreadable", engine.log().unreadable()}};
+  json body{{"log", engine.log().id()}, {"lost", engine.log().damage().events}};
   body["channels"] = json::array();
   for (std::size_t i = 0; i < event::kChannels; ++i) {
     const auto channel = static_cast<event::Channel>(i);
@@ -320,13 +322,16 @@ HttpResponse query_route(Engine& engine, const HttpRequest& request) {
   return reply(std::move(body));
 }
 
+HttpResponse query_incidents(const EventLog& log, const HttpRequest& request) {
+  const auto page = parse_page(request);
+  if (!page) return bad_request(page.error());
+  HttpResponse response;
+  response.body = incidents_json(log, page->limit);
+  return response;
+}
+
 HttpResponse query_task(const EventLog& log, std::string_view task) {
-  std::vector<event::Event> events;
-  for (const std::string& bytes : log.task(task, kTaskEvents)) {
-    auto event =
-        event::from_protobuf({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
-    if (event) events.push_back(std::move(*event));
-  }
+  const std::vector<event::Event> events = events_of_task(log, task, kTaskEvents);
   if (events.empty()) {
     return http_error(404, "no event of task \"" + std::string(task) + "\" is kept",
                       "GET /v1/tasks lists recent ones");

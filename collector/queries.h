@@ -23,5 +23,6 @@ HttpResponse query_route(Engine& engine, const HttpRequest& request);
 // These read the log and may run in any thread.
 HttpResponse query_task(const EventLog& log, std::string_view task);
 HttpResponse query_tasks(const EventLog& log);
+HttpResponse query_incidents(const EventLog& log, const HttpRequest& request);
 
 }  // namespace isochrone::collector

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <set>
 
+#include "event/codec.h"
+
 namespace isochrone::collector {
 namespace {
 
@@ -12,6 +14,27 @@ Micros quantile(const std::vector<Micros>& sorted, double q) {
 }
 
 }  // namespace
+
+std::vector<event::Event> events_of_task(const EventLog& log, std::string_view task,
+                                         std::size_t limit) {
+  constexpr std::size_t kPage = 10'000;
+  std::vector<event::Event> events;
+  const Only only{std::string(task), std::nullopt};
+  for (std::size_t i = 0; i < event::kChannels; ++i) {
+    event::Position after = 0;
+    for (Page page; events.size() < limit; after = page.scanned) {
+      page = log.read(static_cast<event::Channel>(i), after, kPage, only);
+      for (const StoredBytes& stored : page.events) {
+        const auto* data = reinterpret_cast<const std::uint8_t*>(stored.event.data());
+        auto event = event::from_protobuf({data, stored.event.size()});
+        if (event && event->task == task) events.push_back(std::move(*event));
+      }
+      if (page.is_at_end) break;
+    }
+  }
+  if (events.size() > limit) events.resize(limit);
+  return events;
+}
 
 TaskSummary summarize_task(const std::vector<event::Event>& events) {
   TaskSummary summary;

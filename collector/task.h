@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/time.h"
+#include "collector/event_log.h"
 #include "event/event.h"
 
 namespace isochrone::collector {
@@ -26,6 +27,10 @@ struct TaskSummary {
   Instant last{};
   std::uint64_t other_events = 0;  // of the task, that are no measurements
 };
+
+// The events of a task in all channels, through the index; at most `limit`.
+std::vector<event::Event> events_of_task(const EventLog& log, std::string_view task,
+                                         std::size_t limit);
 
 TaskSummary summarize_task(const std::vector<event::Event>& events);
 

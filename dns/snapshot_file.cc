@@ -220,36 +220,6 @@ Result<NodeState> decode_payload(Bytes payload, const routing::Topology& topolog
 
 }  // namespace
 
-std::uint32_t crc32c(Bytes bytes) noexcept {
-  // kTables[n][x]: what octet x does to the sum after n more octets, so that eight are added at once.
-  static constexpr auto kTables = [] {
-    std::array<std::array<std::uint32_t, 256>, 8> tables{};
-    for (std::uint32_t i = 0; i < 256; ++i) {
-      std::uint32_t crc = i;
-      for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ ((crc & 1) != 0 ? 0x82f6'3b78U : 0U);
-      tables[0][i] = crc;
-    }
-    for (std::size_t n = 1; n < tables.size(); ++n) {
-      for (std::size_t i = 0; i < 256; ++i) {
-        const std::uint32_t before = tables[n - 1][i];
-        tables[n][i] = (before >> 8) ^ tables[0][before & 0xff];
-      }
-    }
-    return tables;
-  }();
-  std::uint32_t crc = ~0U;
-  for (; bytes.size() >= 8; bytes = bytes.subspan(8)) {
-    std::uint32_t next = 0;
-    for (std::size_t i = 0; i < 8; ++i) {
-      const std::uint32_t of_crc = i < 4 ? crc >> (8 * i) : 0;
-      next ^= kTables[7 - i][(of_crc ^ bytes[i]) & 0xff];
-    }
-    crc = next;
-  }
-  for (const std::uint8_t byte : bytes) crc = (crc >> 8) ^ kTables[0][(crc ^ byte) & 0xff];
-  return ~crc;
-}
-
 std::vector<std::uint8_t> encode_snapshot(const NodeState& state,
                                           const routing::Topology& topology) {
   Encoder out;

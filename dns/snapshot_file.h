@@ -26,6 +26,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/crc32c.h"
 #include "base/result.h"
 #include "dns/node_state.h"
 #include "routing/topology.h"
@@ -42,7 +43,5 @@ Result<void> write_snapshot(const std::filesystem::path& file, Bytes bytes);
 // What the file holds; an empty state when there is none. A broken one is set aside as FILE.broken,
 // with a warning, and the node starts without.
 NodeState load_snapshot(const std::filesystem::path& file, const routing::Topology& topology);
-
-std::uint32_t crc32c(Bytes bytes) noexcept;  // Castagnoli, as in RFC 3720 appendix B.4
 
 }  // namespace isochrone::dns

@@ -5,14 +5,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <utility>
+
 #include "event.pb.h"
 #include "event/check.h"
 
 namespace isochrone::event {
 namespace {
-
-// What StoredEvent adds to an event: two tags, a position and a length of at most 10 bytes each.
-constexpr std::size_t kMaxStoredBytes = kMaxEventBytes + 22;
 
 // Hostile batches must not be able to write to our standard error; failures come back as Errors.
 void silence_library() {
@@ -47,6 +47,7 @@ void put(v1::Event& to, const Measurement& measurement) {
   message.set_site(measurement.site);
   put(*message.mutable_prefix(), measurement.prefix);
   message.set_method(to_wire<v1::Method>(measurement.method));
+  message.clear_rtt_us();
   if (measurement.rtt) message.set_rtt_us(to_wire(*measurement.rtt));
 }
 
@@ -78,6 +79,8 @@ void put(v1::Event& to, const State& state) {
   auto& message = *to.mutable_state();
   put(*message.mutable_prefix(), state.prefix);
   message.set_version(state.version);
+  message.clear_paths();
+  message.clear_preferences();
   for (const auto& [site, estimate] : state.paths) {
     auto& path = *message.add_paths();
     path.set_site(site);
@@ -100,6 +103,8 @@ void put(v1::Event& to, const State& state) {
 void put(v1::Event& to, const Target& target) {
   auto& message = *to.mutable_target();
   put(*message.mutable_prefix(), target.prefix);
+  message.clear_addresses();
+  message.clear_sites();
   for (const Address& address : target.addresses) message.add_addresses(address_bytes(address));
   for (const std::string& site : target.sites) message.add_sites(site);
   message.set_lifetime_s(static_cast<std::uint32_t>(target.lifetime.count()));
@@ -116,8 +121,8 @@ void put(v1::Event& to, const DecisionSample& decision) {
   message.set_generation(decision.generation);
 }
 
-v1::Event message_of(const Event& event) {
-  v1::Event message;
+// Fields that the message has and we do not know stay.
+void fill(v1::Event& message, const Event& event) {
   auto& id = *message.mutable_id();
   id.set_source(event.id.source);
   id.set_epoch(event.id.epoch);
@@ -125,12 +130,12 @@ v1::Event message_of(const Event& event) {
   message.set_time_unix_nanos(unix_nanos(event.time));
   message.set_task(event.task);
   std::visit([&](const auto& payload) { put(message, payload); }, event.payload);
-  return message;
 }
 
-void append_varint(std::string& to, std::uint64_t value) {
-  for (; value >= 0x80; value >>= 7) to.push_back(static_cast<char>(value | 0x80));
-  to.push_back(static_cast<char>(value));
+v1::Event message_of(const Event& event) {
+  v1::Event message;
+  fill(message, event);
+  return message;
 }
 
 // ---- from the message ----
@@ -270,6 +275,12 @@ Payload take_payload(Taker& taker, const v1::Event& message) {
 
 Result<Event> event_of(const v1::Event& message) {
   Taker taker;
+  if (message.schema() > kSchema) {
+    return fail(Errc::invalid,
+                fmt::format("field \"schema\": version {} is not known here, only up "
+                            "to {}; the collector is older than its source",
+                            message.schema(), kSchema));
+  }
   Event event;
   event.id = {message.id().source(), message.id().epoch(), message.id().sequence()};
   event.time = from_unix_nanos(message.time_unix_nanos());
@@ -297,6 +308,25 @@ Result<Message> parse(Bytes bytes, std::size_t limit, std::string_view type) {
 
 std::string to_protobuf(const Event& event) { return message_of(event).SerializeAsString(); }
 
+std::string to_protobuf(const Event& event, Bytes original) {
+  auto message = parse<v1::Event>(original, kMaxEventBytes, "Event");
+  if (!message) return to_protobuf(event);
+  fill(*message, event);
+  return message->SerializeAsString();
+}
+
+bool is_same_content(Bytes a, Bytes b) {
+  if (std::equal(a.begin(), a.end(), b.begin(), b.end())) return true;
+  auto first = parse<v1::Event>(a, kMaxEventBytes, "Event");
+  auto second = parse<v1::Event>(b, kMaxEventBytes, "Event");
+  if (!first || !second) return false;
+  // Known fields come in the order of their numbers and unknown ones after them, as they came.
+  for (auto* message : {&*first, &*second}) {
+    if (message->schema() <= 1) message->clear_schema();
+  }
+  return first->SerializeAsString() == second->SerializeAsString();
+}
+
 Result<Event> from_protobuf(Bytes bytes) {
   const auto message = parse<v1::Event>(bytes, kMaxEventBytes, "Event");
   if (!message) return tl::unexpected(message.error());
@@ -309,54 +339,6 @@ Result<StoredEvent> stored_from_protobuf(Bytes bytes) {
   auto event = event_of(message->event());
   if (!event) return tl::unexpected(event.error());
   return StoredEvent{message->position(), std::move(*event)};
-}
-
-void append_delimited(std::string& batch, const Event& event) {
-  const v1::Event message = message_of(event);
-  append_varint(batch, message.ByteSizeLong());
-  message.AppendToString(&batch);
-}
-
-void append_delimited(std::string& batch, const StoredEvent& stored) {
-  const std::string event = to_protobuf(stored.event);
-  append_delimited(batch, stored.position,
-                   Bytes(reinterpret_cast<const std::uint8_t*>(event.data()), event.size()));
-}
-
-void append_delimited(std::string& batch, Position position, Bytes event) {
-  // StoredEvent by hand: field 1 a varint, field 2 the event's bytes as they are.
-  std::string head("\x08");
-  append_varint(head, position);
-  head.push_back('\x12');
-  append_varint(head, event.size());
-  append_varint(batch, head.size() + event.size());
-  batch += head;
-  batch.append(reinterpret_cast<const char*>(event.data()), event.size());
-}
-
-Result<Bytes> next_delimited(Bytes& batch) {
-  std::size_t size = 0;
-  std::size_t used = 0;
-  while (true) {
-    // Three bytes hold 21 bits, more than any size we take; a longer varint is oversized or padded.
-    if (used == 3) {
-      return fail(Errc::limit, fmt::format("an event has at most {} bytes", kMaxEventBytes));
-    }
-    if (used == batch.size()) return fail(Errc::invalid, "the batch is cut short in a size");
-    const std::uint8_t byte = batch[used];
-    size |= std::size_t{byte & 0x7fU} << (7 * used);
-    ++used;
-    if ((byte & 0x80) == 0) break;
-  }
-  if (size > kMaxStoredBytes) {
-    return fail(Errc::limit, fmt::format("an event has at most {} bytes", kMaxEventBytes));
-  }
-  if (size > batch.size() - used) {
-    return fail(Errc::invalid, "the batch is cut short in an event");
-  }
-  const Bytes message = batch.subspan(used, size);
-  batch = batch.subspan(used + size);
-  return message;
 }
 
 }  // namespace isochrone::event

@@ -38,7 +38,6 @@ struct Measurement {
   Prefix prefix;  // the client network; addresses are truncated before they become events
   routing::Method method = routing::Method::icmp;
   std::optional<Micros> rtt;
-
   friend bool operator==(const Measurement&, const Measurement&) = default;
 };
 
@@ -62,7 +61,6 @@ struct Health {
   HealthStatus status = HealthStatus::up;
   HealthOrigin origin = HealthOrigin::prober;
   std::string reason;
-
   friend bool operator==(const Health&, const Health&) = default;
 };
 
@@ -70,7 +68,6 @@ struct Load {
   std::string site;
   std::uint64_t offered = 0;   // requests per second, or what the operator counts
   std::uint64_t capacity = 0;  // in the same unit
-
   friend bool operator==(const Load&, const Load&) = default;
 };
 
@@ -91,7 +88,6 @@ struct State {
   std::uint64_t version = 0;
   std::vector<Path> paths;  // empty: the prefix is no longer measured
   std::vector<Preference> preferences;
-
   friend bool operator==(const State&, const State&) = default;
 };
 
@@ -102,7 +98,6 @@ struct Target {
   std::vector<std::string> sites;  // empty: all
   Seconds lifetime{0};             // probe it in every round until then
   std::uint32_t weight = 1;        // queries per minute that asked for it
-
   friend bool operator==(const Target&, const Target&) = default;
 };
 
@@ -114,7 +109,6 @@ struct DecisionSample {
   std::string reason;
   std::uint8_t scope = 0;
   std::uint64_t generation = 0;
-
   friend bool operator==(const DecisionSample&, const DecisionSample&) = default;
 };
 
@@ -133,9 +127,14 @@ struct Event {
   Instant time{};
   std::string task;  // the round or session it belongs to; may be empty
   Payload payload;
+  // Its Protobuf form as it was received, fields unknown to this version included; empty: it is to
+  // be made. No part of what the event says, so not compared.
+  std::string bytes{};
 
   Channel channel() const noexcept { return static_cast<Channel>(payload.index()); }
-  friend bool operator==(const Event&, const Event&) = default;
+  friend bool operator==(const Event& a, const Event& b) {
+    return a.id == b.id && a.time == b.time && a.task == b.task && a.payload == b.payload;
+  }
 };
 
 // Where an event lies in its channel's log: dense, from 1, in the order it was made durable.

@@ -300,6 +300,13 @@ EventId take_id(Fields& fields, const EventId* otherwise) {
 Event take_event(Fields& fields, std::optional<Channel> posted_to, const EventId* otherwise,
                  Result<void>& result) {
   const Channel channel = take_channel(fields, posted_to);
+  const auto schema = fields.number<std::uint32_t>("schema", Need::optional, kSchema);
+  if (schema > kSchema && result) {
+    result =
+        fail(Errc::not_found, fmt::format("field \"schema\": version {} is not known here, only "
+                                          "up to {}; the collector is older than its source",
+                                          schema, kSchema));
+  }
   Event event;
   event.id = take_id(fields, otherwise);
   event.time = fields.parsed("time", parse_instant, kTimeForm);

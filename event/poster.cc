@@ -41,7 +41,7 @@ constexpr Millis kIdle{60'000};     // a ring ends it; the bound only keeps poll
 
 // Statuses that the same bytes will meet again; any other may pass.
 bool is_final(int status) {
-  constexpr std::array kFinal{400, 404, 413, 415};
+  constexpr std::array kFinal{400, 404, 409, 413, 415, 422};
   return std::find(kFinal.begin(), kFinal.end(), status) != kFinal.end();
 }
 

@@ -67,6 +67,72 @@ TEST_F(Api, TakesABatchAndItsRepetition) {
   EXPECT_EQ(json::parse(post("measurement", line).body)["duplicates"], 1);
 }
 
+TEST_F(Api, RefusesAnIdThatIsAnotherEventsAndKeepsItAside) {
+  const Instant time = now();
+  const auto line = [&](std::uint64_t sequence, int rtt) {
+    return event::to_json(measured(sequence, "fra", "192.0.2.0/24", time, Micros(rtt))) + "\n";
+  };
+  ASSERT_EQ(json::parse(post("measurement", line(1, 9'000) + line(2, 9'000)).body)["accepted"], 2);
+  // In one batch: a repetition, another event under an old id, a new one and another under its id.
+  const auto reply = post("measurement", line(2, 9'000) + line(1, 7'000) + line(3, 1) + line(3, 2));
+  EXPECT_EQ(reply.status, 200);
+  const json body = json::parse(reply.body);
+  EXPECT_EQ(body["accepted"], 1);
+  EXPECT_EQ(body["duplicates"], 1);
+  ASSERT_EQ(body["rejected"].size(), 2U) << body.dump();
+  EXPECT_EQ(body["rejected"][0]["reason"], "id-reused");
+  EXPECT_EQ(body["rejected"][0]["index"], 1);
+  EXPECT_NE(body["rejected"][0]["error"].get<std::string>().find(
+                "(prober-fra, 1, 1) is that of another event, at position 1 of measurement"),
+            std::string::npos);
+  EXPECT_EQ(body["rejected"][1]["index"], 3);
+  start();  // and in the next life, alone: a status of its own
+  EXPECT_EQ(post("measurement", line(2, 8'000)).status, 409);
+  const json kept = get_json("/v1/incidents")["incidents"];
+  ASSERT_EQ(kept.size(), 3U);
+  EXPECT_EQ(kept[0]["number"], 3);
+  EXPECT_EQ(kept[0]["refused"]["rtt_us"], 8'000);
+  EXPECT_EQ(kept[0]["stored"]["rtt_us"], 9'000);
+  EXPECT_EQ(kept[0]["stored"]["position"], 2);
+  EXPECT_EQ(get_json("/v1/status")["events"]["incidents"], 3);
+  EXPECT_NE(get("/metrics")
+                .body.find("isochrone_collector_events_rejected_total{reason=\"id-reused\"} 1"),
+            std::string::npos);
+}
+
+TEST_F(Api, KeepsABoundedNumberOfIncidents) {
+  const Instant time = now();
+  const auto line = [&](int rtt) {
+    return event::to_json(measured(1, "fra", "192.0.2.0/24", time, Micros(rtt))) + "\n";
+  };
+  post("measurement", line(1));
+  for (int i = 0; i < 20; ++i) {
+    std::string body;
+    for (int j = 0; j < 10; ++j) body += line(2 + 10 * i + j);
+    EXPECT_EQ(post("measurement", body).status, 409);
+  }
+  const json kept = get_json("/v1/incidents")["incidents"];
+  EXPECT_EQ(kept.size(), 128U);
+  EXPECT_EQ(kept[0]["refused"]["rtt_us"], 201);
+  EXPECT_EQ(get_json("/v1/status")["events"]["incidents"], 200);
+}
+
+TEST_F(Api, RefusesACodedBody) {
+  // The client puts what it is given after "Content-Type: ".
+  const auto coded =
+      post("measurement", "\x1f\x8b", "application/x-ndjson\r\nContent-Encoding: gzip");
+  EXPECT_EQ(coded.status, 415);
+  EXPECT_NE(coded.body.find("coded as gzip"), std::string::npos) << coded.body;
+}
+
+TEST_F(Api, AnswersABatchOfNothingGoodWithItsReason) {
+  const auto line = event::to_json(measured(1, "fro", "192.0.2.0/24", now(), Micros(9'000)));
+  EXPECT_EQ(post("measurement", "{\n" + line).status, 400) << "the first refusal tells";
+  EXPECT_EQ(post("measurement", line).status, 422);
+  EXPECT_EQ(post("measurement", std::string(40'000, 'x')).status, 413);
+  EXPECT_EQ(json::parse(post("measurement", line).body)["rejected"][0]["reason"], "content");
+}
+
 TEST_F(Api, RoutesByWhatItWasTold) {
   std::string lines;
   lines += event::to_json(measured(1, "fra", "192.0.2.0/24", now(), Micros(40'000))) + "\n";

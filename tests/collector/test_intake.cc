@@ -33,7 +33,53 @@ TEST(Intake, TakesNoBodyForABatchThatIsNone) {
   EXPECT_FALSE(decode_ndjson("", event::Channel::measurement));
   EXPECT_FALSE(decode_ndjson("\n \n", event::Channel::measurement));
   EXPECT_FALSE(decode_protobuf("", event::Channel::measurement));
-  EXPECT_FALSE(decode_protobuf("\xff\xff\xff\xff\xff", event::Channel::measurement));
+}
+
+TEST(Intake, KeepsWhatComesBeforeAndAfterABadEvent) {
+  const auto good = measured(1, "fra", "192.0.2.0/24", kStart, Micros(9));
+  auto later = good;
+  later.bytes = event::to_protobuf(good) + "\x20\x02";  // schema 2
+  std::string body;
+  event::append_delimited(body, good);
+  body += std::string("\x80\x80\x04") + std::string(0x10000, 'x');  // 64 KiB
+  body += std::string("\x03") + "\xff\xff\xff";
+  body += static_cast<char>(later.bytes.size());
+  body += later.bytes;
+  event::append_delimited(body, good);
+  body += "\x20too short";
+  const auto batch = decode_protobuf(body, event::Channel::measurement);
+  ASSERT_TRUE(batch);
+  EXPECT_EQ(batch->indexes, (std::vector<std::size_t>{0, 4}));
+  std::vector<std::pair<std::size_t, Refusal>> refused;
+  for (const Rejected& each : batch->rejected) refused.emplace_back(each.index, each.why);
+  EXPECT_EQ(refused, (decltype(refused){{1, Refusal::oversized},
+                                        {2, Refusal::malformed},
+                                        {3, Refusal::schema},
+                                        {5, Refusal::truncated}}));
+}
+
+TEST(Intake, RefusesALaterSchemaInEitherEncoding) {
+  auto line = event::to_json(measured(1, "fra", "192.0.2.0/24", kStart, Micros(9)));
+  line.insert(1, "\"schema\":2,");
+  const auto batch = decode_ndjson(line, event::Channel::measurement);
+  ASSERT_TRUE(batch);
+  EXPECT_EQ(batch->rejected.at(0).why, Refusal::schema);
+}
+
+TEST(Intake, KeepsUnknownFieldsWhenItCutsAnAddress) {
+  const auto event = measured(1, "fra", "192.0.2.77/32", kStart, Micros(9));
+  const std::string unknown = "\x98\x06\x07";
+  const std::string bytes = event::to_protobuf(event) + unknown;
+  std::string body(1, static_cast<char>(bytes.size()));
+  body += bytes;
+  auto batch = decode_protobuf(body, event::Channel::measurement);
+  ASSERT_TRUE(batch);
+  EXPECT_EQ(batch->events[0].bytes, bytes);
+  check_content(*batch, two_sites(), test_options(), kStart);
+  auto cut = event;
+  std::get<event::Measurement>(cut.payload).prefix = *Prefix::parse("192.0.2.0/24");
+  EXPECT_EQ(batch->events[0], cut);
+  EXPECT_EQ(batch->events[0].bytes, event::to_protobuf(cut) + unknown);
 }
 
 TEST(Intake, RefusesAnEventOfAnotherChannel) {

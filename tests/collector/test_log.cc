@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The contract of an event log; every implementation passes the same.
+// What only the log on this disk has to bear: crashes, torn files, a second owner.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -38,14 +38,6 @@ class ClosedLog : public ::testing::Test {
     }
     return found;
   }
-  event::Event state(const char* prefix, std::uint64_t version) {
-    event::State state;
-    state.prefix = *Prefix::parse(prefix);
-    state.version = version;
-    state.paths.push_back({"fra", {}});
-    state.paths[0].estimate.at = kStart;
-    return {id(version, "collector-test"), kStart, {}, state};
-  }
 
   TemporaryFolder folder_;
   std::unique_ptr<EventLog> log_;
@@ -57,35 +49,6 @@ class Log : public ClosedLog {
 };
 
 using Sequences = std::vector<std::uint64_t>;
-
-TEST_F(Log, NumbersEventsDenselyAndGivesThemBackInOrder) {
-  for (std::uint64_t i = 1; i <= 5; ++i) add(i, kStart);
-  EXPECT_EQ(log_->last(Channel::measurement), 5U);
-  EXPECT_EQ(sequences(0), (Sequences{1, 2, 3, 4, 5}));
-  EXPECT_EQ(sequences(3), (Sequences{4, 5}));
-  EXPECT_EQ(sequences(1, 2), (Sequences{2, 3}));
-  EXPECT_EQ(log_->read(Channel::measurement, 1, 2).scanned, 3U);
-  EXPECT_EQ(log_->read(Channel::measurement, 99, 2).scanned, 5U);
-  EXPECT_TRUE(log_->read(Channel::health, 0, 10).events.empty());
-}
-
-TEST_F(Log, FindsWhatArrivedSince) {
-  for (std::uint64_t i = 1; i <= 9; ++i) add(i, kStart + Seconds(i));
-  EXPECT_EQ(log_->before(Channel::measurement, kStart), 0U);
-  EXPECT_EQ(log_->before(Channel::measurement, kStart + Seconds(4)), 3U);
-  EXPECT_EQ(log_->before(Channel::measurement, kStart + Seconds(100)), 9U);
-}
-
-TEST_F(Log, GoesOnWhereItWasAfterReopening) {
-  add(1, kStart);
-  const std::string id = log_->id();
-  ASSERT_TRUE(log_->append({}, {{"key", "value"}}, kStart));
-  open();
-  add(2, kStart);
-  EXPECT_EQ(sequences(0), (Sequences{1, 2}));
-  EXPECT_EQ(log_->id(), id);
-  EXPECT_EQ(log_->note("key"), "value");
-}
 
 TEST_F(ClosedLog, KeepsWhatWasAppendedWhenTheProcessDies) {
   const pid_t child = ::fork();
@@ -116,26 +79,6 @@ TEST_F(Log, CutsATornTail) {
   EXPECT_EQ(sequences(0), (Sequences{1, 2}));
   add(4, kStart);
   EXPECT_EQ(sequences(0), (Sequences{1, 2, 4}));
-}
-
-TEST_F(Log, ListsTheEventsOfATask) {
-  add(1, kStart);
-  add(2, kStart);
-  EXPECT_EQ(log_->task("fra-1", 10).size(), 2U);
-  EXPECT_TRUE(log_->task("fra", 10).empty());
-}
-
-TEST_F(Log, RemembersTheNewestStateOfEachPrefixThroughTrimming) {
-  ASSERT_TRUE(log_->append({state("192.0.2.0/24", 1), state("198.18.0.0/24", 2)}, {}, kStart));
-  ASSERT_TRUE(log_->append({state("192.0.2.0/24", 3)}, {}, kStart + Seconds(1)));
-  add(1, kStart);
-  add(2, kStart);
-  EXPECT_EQ(log_->trim(kStart + Seconds(60), 100), 2U);  // one old state, one measurement
-  std::size_t states = 0;
-  log_->newest_states([&](std::string_view) { ++states; });
-  EXPECT_EQ(states, 2U);
-  EXPECT_EQ(sequences(0), (Sequences{2}));
-  EXPECT_EQ(log_->first(Channel::measurement), 2U);
 }
 
 TEST_F(Log, RefusesASecondOwner) {

@@ -78,6 +78,45 @@ TEST(Protobuf, FieldsItDoesNotKnowAreHarmless) {
   EXPECT_EQ(std::get<Load>(read->payload), (Load{"fra", 3, 4}));
 }
 
+TEST(Protobuf, AnOversizedMessageIsSteppedOver) {
+  std::string batch = "\x80\x80\x04" + std::string(0x10000, 'x');
+  append_delimited(batch, one_of_each().front());
+  Bytes rest = bytes_of(batch);
+  EXPECT_EQ(next_delimited(rest).error().code(), Errc::limit);
+  EXPECT_EQ(from_protobuf(next_delimited(rest).value()).value(), one_of_each().front());
+}
+
+TEST(Protobuf, KeepsFieldsItDoesNotKnow) {
+  const std::string unknown = field(99, "from the future");
+  const std::string load = field(1, "fra") + number_field(2, 3) + number_field(3, 4) + unknown;
+  const std::string original = head() + field(13, load) + unknown;
+  auto event = from_protobuf(bytes_of(original)).value();
+  EXPECT_TRUE(
+      is_same_content(bytes_of(to_protobuf(event, bytes_of(original))), bytes_of(original)));
+  EXPECT_FALSE(is_same_content(bytes_of(to_protobuf(event)), bytes_of(original)));
+  std::get<Load>(event.payload).offered = 5;
+  const std::string changed = to_protobuf(event, bytes_of(original));
+  EXPECT_EQ(from_protobuf(bytes_of(changed)).value(), event);
+  EXPECT_EQ(changed.size(), original.size());
+}
+
+TEST(Protobuf, ContentDoesNotDependOnTheOrderOfFields) {
+  const std::string load = field(1, "fra") + number_field(2, 3) + number_field(3, 4);
+  const std::string turned = number_field(3, 4) + field(1, "fra") + number_field(2, 3);
+  EXPECT_TRUE(
+      is_same_content(bytes_of(head() + field(13, load)), bytes_of(field(13, turned) + head())));
+  EXPECT_FALSE(is_same_content(bytes_of(head() + field(13, load)), bytes_of(head())));
+}
+
+TEST(Protobuf, RefusesALaterSchema) {
+  const std::string load = field(13, field(1, "fra") + number_field(2, 3) + number_field(3, 4));
+  EXPECT_TRUE(from_protobuf(bytes_of(head() + number_field(4, 1) + load)));
+  const auto later = from_protobuf(bytes_of(head() + number_field(4, 2) + load));
+  ASSERT_FALSE(later);
+  EXPECT_EQ(later.error().code(), Errc::not_found);
+  EXPECT_THAT(later.error().text(), HasSubstr("version 2 is not known here"));
+}
+
 TEST(Protobuf, BadMessagesAreRefusedByField) {
   const std::string path = field(1, "fra") + field(2, kPrefixV4);
   const std::vector<std::pair<std::string, std::string>> messages{
@@ -126,7 +165,7 @@ TEST(Protobuf, ABrokenBatchIsRefused) {
        "abc",
        "cut short in an event"},
       {"\xff\xff\x7f", "at most 32768 bytes"},
-      {"\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01", "at most 32768 bytes"},
+      {"\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01", "at most five bytes"},
   };
   for (const auto& [batch, error] : batches) {
     Bytes rest = bytes_of(batch);

@@ -30,7 +30,7 @@ DOORS = {
     r"CLI/": {"app/main.cc"},
     r"spdlog": {"base/log.cc"},
     r"event\.pb\.h": {"event/codec.cc"},
-    r"rocksdb/": {"collector/log_rocksdb.cc"},
+    r"rocksdb/": {"collector/rocksdb.h", "collector/rocksdb.cc"},
     r"microhttpd": {"base/http_server.cc"},
     r"curl/": {"base/http_client.cc"},
     r"prometheus/": {"base/metrics.cc"},
