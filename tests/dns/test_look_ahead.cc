@@ -52,7 +52,7 @@ TEST(LookAhead, ChangesNoAnswerAndAllocatesNothing) {
 TEST(LookAhead, LeavesSmallTablesAlone) {
   const FarTables far = far_tables(world());
   EXPECT_FALSE(far.names);
-  EXPECT_FALSE(far.networks);
+  EXPECT_FALSE(far.networks) << world().table->memory_bytes();
 }
 
 TEST(LookAhead, FindsLargeTablesFar) {

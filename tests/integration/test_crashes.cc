@@ -40,8 +40,8 @@ bool is_on_disk(const World& world, const std::string& config_file, std::string_
   if (!config) return false;
   const std::string file = world.path(std::string("state-ns1/") + dns::kSnapshotFile);
   const auto state = dns::load_snapshot(file, config->topology);
-  const auto* prefix = state.performance.find(*Prefix::parse(kClient));
-  const auto* preferred = prefix == nullptr ? nullptr : prefix->preferred(routing::ServiceId(0));
+  const auto prefix = state.performance.find(*Prefix::parse(kClient));
+  const auto* preferred = prefix ? prefix->preferred(routing::ServiceId(0)) : nullptr;
   return preferred != nullptr && config->topology.sites[preferred->index()].name == site;
 }
 
