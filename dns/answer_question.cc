@@ -160,12 +160,12 @@ class Answerer {
 
   void answer_node(const Zone::Node& node) noexcept {
     if (const auto service = zone_->service(node)) {
-      if (query_.type == type::a) return route(*service, Family::v4);
-      if (query_.type == type::aaaa) return route(*service, Family::v6);
+      if (const auto type = routed_type(query_.type)) return route(*service, *type);
       const bool wants_signature = query_.type == type::rrsig && signatures_ != nullptr;
       if (query_.type == type::any || wants_signature) {
-        const bool has_v4 = snapshot_.zones->routed(*service, Family::v4).with_addresses != 0;
-        return route(*service, has_v4 ? Family::v4 : Family::v6);
+        const auto& routed = snapshot_.zones->routed().service(*service);
+        const bool has_v4 = routed.sites_with(RoutedType::a) != 0;
+        return route(*service, has_v4 ? RoutedType::a : RoutedType::aaaa);
       }
     }
     if (query_.type == type::rrsig && signatures_ != nullptr) return answer_signature(node);
@@ -196,43 +196,43 @@ class Answerer {
     note_expansion();
   }
 
-  void route(routing::ServiceId service, Family family) noexcept {
+  void route(routing::ServiceId service, RoutedType type) noexcept {
     const Client client = client_of(snapshot_, query_, request_.sender);
     reply_.service = service;
     reply_.client = client.address;
     reply_.client_network = client.network;
     reply_.used_client_subnet = client.is_from_subnet;
-    const ZoneSet::Routed routed = snapshot_.zones->routed(service, family);
-    if (routed.with_addresses == 0) return deny(Rcode::noerror);
+    const RoutedSets::Service& routed = snapshot_.zones->routed().service(service);
+    if (routed.sites_with(type) == 0) return deny(Rcode::noerror);
     const routing::Nameable nameable =
         routing::nameable_sites(snapshot_.sites, service, routed.sites, routed.on_all_down);
-    if (nameable.why == routing::Override::withheld) return withhold(routed, family);
-    // While some site is up, a family that only dead sites have is absent, for no longer than an answer
+    if (nameable.why == routing::Override::withheld) return withhold(routed, type);
+    // While some site is up, a type that only dead sites have is absent, for no longer than an answer
     // would live: never a dead site, and soon again the living one.
-    const routing::SiteMask usable = nameable.sites & routed.with_addresses;
-    if (usable == 0) return deny(Rcode::noerror, routed.ttl, family);
+    const routing::SiteMask usable = nameable.sites & routed.sites_with(type);
+    if (usable == 0) return deny(Rcode::noerror, routed.ttl, type);
     reply_.choice = routing::choose(*snapshot_.table, service, client.address, usable);
     correct_override(nameable);
     const std::uint8_t scope = client.is_from_subnet ? reply_.choice.scope : std::uint8_t{0};
     response_.set_scope(std::max(response_.scope(), scope));
-    answer_addresses(service, family);
+    answer_routed(service, type);
   }
 
-  void answer_addresses(routing::ServiceId service, Family family) noexcept {
+  void answer_routed(routing::ServiceId service, RoutedType type) noexcept {
     const routing::SiteId site = reply_.choice.site;
-    const Rrset addresses = snapshot_.zones->addresses(service, family, site);
+    const Rrset records = snapshot_.zones->routed().get(service, type, site);
     const Rrset signature =
-        signatures_ == nullptr ? Rrset{} : signatures_->routed_rrsig(service, family, site);
-    // The signature is that of these very addresses (RFC 7871 section 9).
+        signatures_ == nullptr ? Rrset{} : signatures_->routed_rrsig(service, type, site);
+    // The signature is that of these very records (RFC 7871 section 9).
     if (query_.type == type::rrsig) {
       require(Response::answer, signature, owner_);
     } else {
-      require_signed(Response::answer, addresses, signature, owner_);
+      require_signed(Response::answer, records, signature, owner_);
     }
     note_expansion();
   }
 
-  // choose() was given only the sites that have the family; say what health alone did.
+  // choose() was given only the sites that have the type; say what health alone did.
   void correct_override(const routing::Nameable& nameable) noexcept {
     const auto ranking = snapshot_.table->ranking(reply_.choice.ranking);
     if (nameable.why != routing::Override::none) {
@@ -243,10 +243,10 @@ class Answerer {
   }
 
   // All sites are down, and the service wants nobody sent to them: for no longer than an answer lives.
-  void withhold(const ZoneSet::Routed& routed, Family family) noexcept {
+  void withhold(const RoutedSets::Service& routed, RoutedType type) noexcept {
     reply_.choice.override = routing::Override::withheld;
     if (routed.on_all_down == routing::OnAllDown::nodata) {
-      return deny(Rcode::noerror, routed.ttl, family);
+      return deny(Rcode::noerror, routed.ttl, type);
     }
     response_.set_rcode(Rcode::servfail);
     response_.set_extended_error(ExtendedError::no_reachable_authority);
@@ -255,7 +255,7 @@ class Answerer {
   // RFC 2308: the apex' SOA tells a denial from a referral. Denials hold for every client, so their
   // scope is 0 (RFC 7871 section 7.4).
   void deny(Rcode rcode, std::optional<std::uint32_t> longest_ttl = std::nullopt,
-            std::optional<Family> without = std::nullopt) noexcept {
+            std::optional<RoutedType> without = std::nullopt) noexcept {
     response_.set_rcode(rcode);
     const std::uint32_t ttl =
         std::min(longest_ttl.value_or(zone_->negative_ttl()), zone_->negative_ttl());
@@ -269,7 +269,7 @@ class Answerer {
 
   // RFC 9824: a missing name is answered as one that has nothing, and says so in its bit map; the
   // rcode tells it only to those who say that they understand both (section 5).
-  bool deny_compactly(Rcode rcode, std::optional<Family> without, std::uint32_t ttl) noexcept {
+  bool deny_compactly(Rcode rcode, std::optional<RoutedType> without, std::uint32_t ttl) noexcept {
     if (signatures_->online_key() == nullptr) return false;
     const bool is_missing = match_.node == nullptr || match_.is_wildcard;
     reply_.lacked_signature = is_missing && !request_.may_leave_unsigned;

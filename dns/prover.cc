@@ -23,7 +23,7 @@ bool Prover::no_name(const Zone::Match& match) noexcept {
   return cover_name(match.skip) && add(signatures_.covering_wildcard(zone_, closest));
 }
 
-bool Prover::no_data(const Zone::Match& match, std::optional<Family> without,
+bool Prover::no_data(const Zone::Match& match, std::optional<RoutedType> without,
                      std::optional<std::uint32_t> ttl) noexcept {
   const auto proof = match.is_wildcard ? signatures_.in_chain(zone_, *match.node, without)
                      : without         ? signatures_.at_without(zone_, *match.node, *without)
@@ -36,7 +36,8 @@ bool Prover::no_data(const Zone::Match& match, std::optional<Family> without,
   return cover_name(match.skip);
 }
 
-std::optional<OnlineDenial> Prover::compact(const Zone::Match& match, std::optional<Family> without,
+std::optional<OnlineDenial> Prover::compact(const Zone::Match& match,
+                                            std::optional<RoutedType> without,
                                             std::uint32_t ttl) noexcept {
   const OnlineKey* key = signatures_.online_key();
   if (key == nullptr) return std::nullopt;

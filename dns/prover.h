@@ -38,14 +38,14 @@ class Prover {
 
   // False when a proof does not fit: the reply is then truncated.
   bool no_name(const Zone::Match& match) noexcept;
-  // `without`: the family that a routed name lacks for now; `ttl` bounds how long that may be believed.
-  bool no_data(const Zone::Match& match, std::optional<Family> without,
+  // `without`: the type that a routed name lacks for now; `ttl` bounds how long that may be believed.
+  bool no_data(const Zone::Match& match, std::optional<RoutedType> without,
                std::optional<std::uint32_t> ttl) noexcept;
   // That the name itself is not there, so that a wildcard may stand for it.
   bool expansion(std::size_t encloser_skip) noexcept;
   // Compact denial (RFC 9824) of a missing name, or of a type where a wildcard stands for the name: not
   // yet signed. Nothing when it cannot be: no_name() and no_data() can.
-  std::optional<OnlineDenial> compact(const Zone::Match& match, std::optional<Family> without,
+  std::optional<OnlineDenial> compact(const Zone::Match& match, std::optional<RoutedType> without,
                                       std::uint32_t ttl) noexcept;
   // That a cut has no DS: what lies below is not signed.
   bool no_ds(const Zone::Node& cut) noexcept;

@@ -21,11 +21,11 @@ const Signatures::RoutedName* Signatures::routed_name(routing::ServiceId service
   return at != routed_names_.end() && at->service == service ? &*at : nullptr;
 }
 
-Rrset Signatures::routed_rrsig(routing::ServiceId service, Family family,
+Rrset Signatures::routed_rrsig(routing::ServiceId service, RoutedType type,
                                routing::SiteId site) const noexcept {
   const RoutedName* name = routed_name(service);
   if (name == nullptr) return {};
-  return get(routed_[name->first + 2 * site.index() + (family == Family::v4 ? 0 : 1)]);
+  return get(routed_[name->first + kRoutedTypes.size() * site.index() + index(type)]);
 }
 
 std::optional<Signatures::Pair> Signatures::apex_set(std::uint16_t type) const noexcept {
@@ -53,23 +53,23 @@ Signatures::Proof Signatures::at(const Zone& zone, const Zone::Node& node) const
 }
 
 Signatures::Proof Signatures::in_chain(const Zone& zone, const Zone::Node& node,
-                                       std::optional<Family> without) const noexcept {
+                                       std::optional<RoutedType> without) const noexcept {
   Proof whole = proof(entry_of_node_[zone.id(node)]);
   const RoutedName* name = without ? routed_name(zone, node) : nullptr;
   if (name == nullptr) return whole;
-  const SignedSet& pair = name->without_family[*without == Family::v4 ? 0 : 1];
+  const SignedSet& pair = name->without[index(*without)];
   if (pair.set.records != 0) whole.record = get(pair);
   return whole;
 }
 
 Signatures::Proof Signatures::at_without(const Zone& zone, const Zone::Node& node,
-                                         Family family) const noexcept {
-  if (compact_.empty()) return in_chain(zone, node, family);
+                                         RoutedType without) const noexcept {
+  if (compact_.empty()) return in_chain(zone, node, without);
   Proof whole = at(zone, node);
   const RoutedName* name = routed_name(zone, node);
   if (name == nullptr) return whole;
-  const SignedSet& pair = name->compact_without_family[family == Family::v4 ? 0 : 1];
-  if (pair.set.records == 0) return in_chain(zone, node, family);
+  const SignedSet& pair = name->compact_without[index(without)];
+  if (pair.set.records == 0) return in_chain(zone, node, without);
   whole.record = get(pair);
   return whole;
 }

@@ -14,10 +14,10 @@
 #include <vector>
 
 #include "base/bytes.h"
-#include "base/ip.h"
 #include "base/time.h"
 #include "dns/denial_chain.h"
 #include "dns/online_denial.h"
+#include "dns/routed_sets.h"
 #include "dns/signing_policy.h"
 #include "dns/zone.h"
 #include "routing/topology.h"
@@ -40,8 +40,8 @@ class Signatures {
   Denial denial() const noexcept { return denial_; }
 
   Rrset rrsig(const Rrset& set) const noexcept { return get(rrsigs_[set.id]); }
-  // Of a service's addresses at a site (zone_set.h).
-  Rrset routed_rrsig(routing::ServiceId service, Family family,
+  // Of a service's records at a site (routed_sets.h).
+  Rrset routed_rrsig(routing::ServiceId service, RoutedType type,
                      routing::SiteId site) const noexcept;
   // DNSKEY, CDS, CDNSKEY, NSEC3PARAM at the apex.
   std::optional<Pair> apex_set(std::uint16_t type) const noexcept;
@@ -55,11 +55,11 @@ class Signatures {
   // The denial at a name that exists, or the one whose interval holds it when it is an empty
   // non-terminal of an NSEC zone.
   Proof at(const Zone& zone, const Zone::Node& node) const noexcept;
-  // The same for a service's name while no site that is up has addresses of the family.
-  Proof at_without(const Zone& zone, const Zone::Node& node, Family family) const noexcept;
+  // The same for a service's name while no site that is up has records of the type.
+  Proof at_without(const Zone& zone, const Zone::Node& node, RoutedType without) const noexcept;
   // The record of the chain there, which compact denial has besides.
   Proof in_chain(const Zone& zone, const Zone::Node& node,
-                 std::optional<Family> without) const noexcept;
+                 std::optional<RoutedType> without) const noexcept;
   // The denial whose interval holds a missing name (folded wire form).
   Proof covering(Bytes name) const noexcept;
   // The one that holds "*" below `encloser`, which has no such child.
@@ -78,11 +78,13 @@ class Signatures {
     std::uint16_t type = 0;
     SignedSet pair;
   };
+  // By the type that the bit map lacks.
+  using LackingOne = std::array<SignedSet, kRoutedTypes.size()>;
   struct RoutedName {
     routing::ServiceId service;
-    std::uint32_t first = 0;  // in routed_: v4 and v6 of site 0, then of site 1, ...
-    std::array<SignedSet, 2> without_family;  // of its record in the chain
-    std::array<SignedSet, 2> compact_without_family;
+    std::uint32_t first = 0;  // in routed_: all types of site 0, then of site 1, ...
+    LackingOne without;       // of its record in the chain
+    LackingOne compact_without;
   };
   // Which signature belongs to which content, so that it can be kept when zones are signed again.
   struct Remembered {

@@ -10,12 +10,9 @@
 #include "dns/wire.h"
 #include "dns/zone_builder.h"
 #include "dns/zone_store.h"
-#include "routing/site_states.h"
 
 namespace isochrone::dns {
 namespace {
-
-std::size_t family_index(Family family) { return family == Family::v4 ? 0 : 1; }
 
 using Origin = std::vector<std::uint8_t>;  // folded wire name; empty: not a name
 
@@ -124,7 +121,7 @@ ZoneSet::Loaded ZoneSet::build(std::span<const std::string> names,
     set->by_hash_.emplace_back(origin.hash(), i);
   }
   std::sort(set->by_hash_.begin(), set->by_hash_.end());
-  set->compile_services(topology);
+  set->routed_ = RoutedSets(topology);
   if (loaded.errors.empty()) loaded.zones = std::move(set);
   return loaded;
 }
@@ -162,44 +159,6 @@ const Zone* ZoneSet::zone_of(Bytes apex) const noexcept {
   return nullptr;
 }
 
-void ZoneSet::compile_services(const routing::Topology& topology) {
-  sites_ = topology.sites.size();
-  for (std::size_t i = 0; i < topology.sites.size(); ++i) {
-    const auto bit = routing::site_bit(routing::SiteId(static_cast<std::uint16_t>(i)));
-    for (const Address& address : topology.sites[i].addresses) {
-      (address.is_v4() ? with_v4_ : with_v6_) |= bit;
-    }
-  }
-  for (const routing::Service& service : topology.services) {
-    ServiceSets sets;
-    sets.ttl = static_cast<std::uint32_t>(service.ttl.count());
-    sets.sites = routing::sites_of(service);
-    sets.on_all_down = service.on_all_down;
-    const auto same = std::find_if(services_.begin(), services_.end(),
-                                   [&](const ServiceSets& other) { return other.ttl == sets.ttl; });
-    sets.first = same != services_.end() ? same->first : compile_sites(topology, sets.ttl);
-    services_.push_back(sets);
-  }
-}
-
-std::uint32_t ZoneSet::compile_sites(const routing::Topology& topology, std::uint32_t ttl) {
-  const auto first = static_cast<std::uint32_t>(sets_.size());
-  for (const routing::Site& site : topology.sites) {
-    for (const Family family : {Family::v4, Family::v6}) {
-      std::vector<std::array<std::uint8_t, 16>> octets;
-      for (const Address& address : site.addresses) {
-        if (address.family() == family) octets.push_back(address.bytes());
-      }
-      std::vector<Bytes> data;
-      for (const auto& one : octets)
-        data.push_back(Bytes(one).first(family == Family::v4 ? 4 : 16));
-      const std::uint16_t record_type = family == Family::v4 ? type::a : type::aaaa;
-      sets_.push_back(arena_.add(record_type, ttl, data, {}).value_or(RrsetArena::Handle{}));
-    }
-  }
-  return first;
-}
-
 const Zone* ZoneSet::find_apex(const Name& name, std::size_t skip) const noexcept {
   const std::pair<std::uint32_t, std::uint32_t> first{name.suffix_hash(skip), 0};
   const Bytes suffix = name.suffix(skip);
@@ -224,20 +183,8 @@ const Zone* ZoneSet::find(const Name& name, std::uint16_t qtype) const noexcept 
   return apex_itself;
 }
 
-ZoneSet::Routed ZoneSet::routed(routing::ServiceId service, Family family) const noexcept {
-  const ServiceSets& sets = services_[service.index()];
-  return {sets.ttl, sets.sites, sets.sites & (family == Family::v4 ? with_v4_ : with_v6_),
-          sets.on_all_down};
-}
-
-Rrset ZoneSet::addresses(routing::ServiceId service, Family family,
-                         routing::SiteId site) const noexcept {
-  return arena_.get(
-      sets_[services_[service.index()].first + 2 * site.index() + family_index(family)]);
-}
-
 std::size_t ZoneSet::memory_bytes() const noexcept {
-  std::size_t total = arena_.memory_bytes() + sets_.capacity() * sizeof(RrsetArena::Handle);
+  std::size_t total = routed_.memory_bytes();
   for (const Zone& zone : zones_) total += zone.memory_bytes();
   return total;
 }

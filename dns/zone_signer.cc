@@ -71,16 +71,16 @@ Result<void> ZoneSigner::sign_routed() {
     if (!service) continue;
     const auto first = static_cast<std::uint32_t>(made_->routed_.size());
     made_->routed_names_.push_back({*service, first, {}, {}});
-    made_->routed_.resize(first + 2 * zones_.sites());
-    for (const Family family : {Family::v4, Family::v6}) {
-      const ZoneSet::Routed routed = zones_.routed(*service, family);
-      for (std::uint16_t i = 0; i < zones_.sites(); ++i) {
+    const RoutedSets& sets = zones_.routed();
+    made_->routed_.resize(first + kRoutedTypes.size() * sets.sites());
+    for (const RoutedType type : kRoutedTypes) {
+      for (std::uint16_t i = 0; i < sets.sites(); ++i) {
         const routing::SiteId site(i);
-        if ((routed.with_addresses & routing::site_bit(site)) == 0) continue;
-        const Rrset set = zones_.addresses(*service, family, site);
+        if ((sets.service(*service).sites_with(type) & routing::site_bit(site)) == 0) continue;
+        const Rrset set = sets.get(*service, type, site);
         auto rrsig = signer_.sign({zone_.name(node), set.type, set.ttl(), uncompressed(set, {})});
         if (!rrsig) return tl::unexpected(rrsig.error());
-        made_->routed_[first + 2 * std::size_t{i} + (family == Family::v4 ? 0 : 1)] = *rrsig;
+        made_->routed_[first + kRoutedTypes.size() * i + index(type)] = *rrsig;
       }
     }
   }
@@ -127,13 +127,13 @@ bool ZoneSigner::has_data(const Zone::Node& node) const {
   return node.rrsets > 0 || zone_.service(node).has_value();
 }
 
-bool ZoneSigner::is_routed(const Zone::Node& node, Family family) const {
+bool ZoneSigner::is_routed(const Zone::Node& node, RoutedType type) const {
   const auto service = zone_.service(node);
-  return service && zones_.routed(*service, family).with_addresses != 0;
+  return service && zones_.routed().service(*service).sites_with(type) != 0;
 }
 
 // All that can ever be answered at the name: a bit map is used to deny without asking again
-// (RFC 8198), so it names a routed family even while no site that is up has it.
+// (RFC 8198), so it names a routed type even while no site that is up has it.
 ZoneSigner::Types ZoneSigner::types_at(const Zone::Node& node) const {
   Types types;
   bool is_signed = false;
@@ -146,8 +146,9 @@ ZoneSigner::Types ZoneSigner::types_at(const Zone::Node& node) const {
     if (node.is_cut && record_type != type::ns && record_type != type::ds) continue;
     add(record_type, !node.is_cut || record_type == type::ds);
   }
-  if (is_routed(node, Family::v4)) add(type::a, true);
-  if (is_routed(node, Family::v6)) add(type::aaaa, true);
+  for (const RoutedType type : kRoutedTypes) {
+    if (is_routed(node, type)) add(record_type(type), true);
+  }
   if (&node == &zone_.nodes().front()) {
     for (const auto& set : made_->apex_) add(set.type, true);
   }
@@ -204,7 +205,7 @@ Result<void> ZoneSigner::add_denial(const Keyed& at, const Keyed& next) {
   auto whole = add_denial_set(owner, data, types);
   if (!whole) return tl::unexpected(whole.error());
   made_->chain_.add(at.key, labels, *whole);
-  return add_variants(node, owner, data, types, &Signatures::RoutedName::without_family);
+  return add_variants(node, owner, data, types, &Signatures::RoutedName::without);
 }
 
 Result<SignedSet> ZoneSigner::add_denial_set(Bytes owner, RecordData data, Types types) {
@@ -215,21 +216,21 @@ Result<SignedSet> ZoneSigner::add_denial_set(Bytes owner, RecordData data, Types
   return signer_.add({owner, record_type, zone_.negative_ttl(), {std::move(data)}});
 }
 
-// While no site that is up has a family, its absence is proven by a record without its bit.
+// While no site that is up has a type, its absence is proven by a record without its bit.
 Result<void> ZoneSigner::add_variants(const Zone::Node& node, Bytes owner, const RecordData& data,
-                                      const Types& types, Variants Signatures::RoutedName::*to) {
+                                      const Types& types, Variants to) {
   const auto service = zone_.service(node);
   if (!service) return {};
   auto& names = made_->routed_names_;
   const auto name = std::lower_bound(names.begin(), names.end(), *service,
                                      [](const auto& a, auto b) { return a.service < b; });
-  for (const Family family : {Family::v4, Family::v6}) {
-    if (!is_routed(node, family)) continue;
+  for (const RoutedType type : kRoutedTypes) {
+    if (!is_routed(node, type)) continue;
     Types without = types;
-    std::erase(without, family == Family::v4 ? type::a : type::aaaa);
+    std::erase(without, record_type(type));
     auto made = add_denial_set(owner, data, std::move(without));
     if (!made) return tl::unexpected(made.error());
-    ((*name).*to)[family == Family::v4 ? 0 : 1] = *made;
+    ((*name).*to)[index(type)] = *made;
   }
   return {};
 }
@@ -249,8 +250,7 @@ Result<void> ZoneSigner::add_compact() {
     auto made = add_denial_set(name, next, types);
     if (!made) return tl::unexpected(made.error());
     made_->compact_[zone_.id(node)] = *made;
-    auto variants =
-        add_variants(node, name, next, types, &Signatures::RoutedName::compact_without_family);
+    auto variants = add_variants(node, name, next, types, &Signatures::RoutedName::compact_without);
     if (!variants) return variants;
   }
   return {};

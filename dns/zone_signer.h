@@ -2,10 +2,10 @@
 //
 // ZoneSigner: all the signatures and denials of one zone, routed names included.
 //
-// What:      every authoritative RRset; every address set that routing can give a name of the zone;
-//            the key sets; NSEC or NSEC3 for every name, whose bit maps name both address families
-//            of a routed name that has them, and a variant without each for while no site that is
-//            up has it. NS and glue at cuts stay unsigned (RFC 4035 section 2.2).
+// What:      every authoritative RRset; every set that routing can give a name of the zone; the
+//            key sets; NSEC or NSEC3 for every name, whose bit maps name all routed types that any
+//            of a service's sites has, and a variant without each for while no site that is up has
+//            it. NS and glue at cuts stay unsigned (RFC 4035 section 2.2).
 // Cost:      one signature per set; what `before` holds for equal content is kept.
 #pragma once
 
@@ -32,6 +32,7 @@ class ZoneSigner {
 
  private:
   using Types = std::vector<std::uint16_t>;
+  using Variants = Signatures::LackingOne Signatures::RoutedName::*;
   struct Keyed {
     std::vector<std::uint8_t> key;
     std::size_t node;
@@ -44,15 +45,14 @@ class ZoneSigner {
   Result<void> add_denials();
   Result<void> add_denial(const Keyed& at, const Keyed& next);
   Result<SignedSet> add_denial_set(Bytes owner, RecordData data, Types types);
-  using Variants = std::array<SignedSet, 2>;
   Result<void> add_variants(const Zone::Node& node, Bytes owner, const RecordData& data,
-                            const Types& types, Variants Signatures::RoutedName::*to);
+                            const Types& types, Variants to);
   Result<void> add_compact();
   void place_nodes(const std::vector<Keyed>& sorted);
 
   bool is_authoritative(const Zone::Node& node) const { return !node.is_below_cut; }
   bool has_data(const Zone::Node& node) const;
-  bool is_routed(const Zone::Node& node, Family family) const;
+  bool is_routed(const Zone::Node& node, RoutedType type) const;
   Types types_at(const Zone::Node& node) const;
 
   const ZoneSet& zones_;

@@ -9,19 +9,19 @@
 
 namespace isochrone::dns {
 
-Rrset ZoneWalk::routed(routing::ServiceId service, Family family) const {
-  const routing::SiteMask with = zones_.routed(service, family).with_addresses;
+Rrset ZoneWalk::routed(routing::ServiceId service, RoutedType type) const {
+  const routing::SiteMask with = zones_.routed().service(service).sites_with(type);
   const auto& order = topology_.services[service.index()].sites;
   const auto first = std::find_if(order.begin(), order.end(), [with](routing::SiteId site) {
     return (with & routing::site_bit(site)) != 0;
   });
   if (first == order.end()) return {};
-  return zones_.addresses(service, family, *first);
+  return zones_.routed().get(service, type, *first);
 }
 
 // Moves to the next set that has records; false at the end.
 bool ZoneWalk::next_set() {
-  constexpr std::size_t kRouted = 2;
+  constexpr std::size_t kRouted = kRoutedTypes.size();
   for (; node_ < std::min(end_, zone_.nodes().size()); ++node_, set_index_ = 0) {
     const Zone::Node& node = zone_.nodes()[node_];
     while (set_index_ < kRouted + node.rrsets) {
@@ -30,7 +30,7 @@ bool ZoneWalk::next_set() {
       if (index >= kRouted) {
         set_ = zone_.rrset_at(node.first_rrset + index - kRouted);
       } else if (const auto service = zone_.service(node)) {
-        set_ = routed(*service, index == 0 ? Family::v4 : Family::v6);
+        set_ = routed(*service, kRoutedTypes[index]);
       }
       at_ = 0;
       patch_ = 0;

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// RoutedSets: the RRsets that routed names can have, compiled ahead: by service, type and site.
+//
+// Threads:   immutable once made.
+// Shape:     a routed RRset depends on type, site and TTL only (its owner is the question's name), so
+//            services that share a TTL share their sets.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "dns/rrset.h"
+#include "dns/wire.h"
+#include "routing/topology.h"
+
+namespace isochrone::dns {
+
+// What routing may decide the records of.
+enum class RoutedType : std::uint8_t { a, aaaa };
+constexpr std::array kRoutedTypes{RoutedType::a, RoutedType::aaaa};
+constexpr std::size_t index(RoutedType type) noexcept { return static_cast<std::size_t>(type); }
+
+constexpr std::uint16_t record_type(RoutedType routed) noexcept {
+  constexpr std::array<std::uint16_t, kRoutedTypes.size()> kNumbers{type::a, type::aaaa};
+  return kNumbers[index(routed)];
+}
+constexpr std::optional<RoutedType> routed_type(std::uint16_t record_type) noexcept {
+  switch (record_type) {
+    case type::a:
+      return RoutedType::a;
+    case type::aaaa:
+      return RoutedType::aaaa;
+    default:
+      return std::nullopt;
+  }
+}
+
+class RoutedSets {
+ public:
+  struct Service {
+    std::uint32_t ttl = 0;
+    std::uint32_t first = 0;      // in sets_: all types of site 0, then of site 1, ...
+    routing::SiteMask sites = 0;  // of the service
+    // Of these, the ones that have records of the type. Where none has, the name has no such type.
+    std::array<routing::SiteMask, kRoutedTypes.size()> with{};
+    routing::OnAllDown on_all_down = routing::OnAllDown::all;
+
+    routing::SiteMask sites_with(RoutedType type) const noexcept { return with[index(type)]; }
+  };
+
+  RoutedSets() = default;
+  explicit RoutedSets(const routing::Topology& topology);
+
+  const Service& service(routing::ServiceId service) const noexcept {
+    return services_[service.index()];
+  }
+  // All records of the type that the site has; it must be among sites_with() the type.
+  Rrset get(routing::ServiceId service, RoutedType type, routing::SiteId site) const noexcept {
+    const std::size_t first = services_[service.index()].first;
+    return arena_.get(sets_[first + kRoutedTypes.size() * site.index() + index(type)]);
+  }
+  std::size_t sites() const noexcept { return sites_; }  // of the topology
+  std::size_t memory_bytes() const noexcept;
+
+ private:
+  std::uint32_t compile_sites(const routing::Topology& topology, std::uint32_t ttl);
+
+  std::vector<Service> services_;
+  std::vector<RrsetArena::Handle> sets_;
+  std::size_t sites_ = 0;
+  RrsetArena arena_;
+};
+
+}  // namespace isochrone::dns
