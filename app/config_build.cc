@@ -8,7 +8,8 @@
 #include <algorithm>
 
 #include "app/config_section.h"
-#include "app/config_topology.h"
+#include "app/config_services.h"
+#include "app/config_zones.h"
 
 namespace isochrone::app {
 namespace {

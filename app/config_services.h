@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Zones, sites and services of a configuration: the names that have to agree with each other.
+// Sites and services of a configuration, held against each other and against the zones.
 #pragma once
 
 #include <vector>
@@ -12,9 +12,6 @@
 namespace isochrone::app {
 
 // `root` is the whole configuration. What is wrong goes to its complaints.
-std::vector<dns::TsigKeySource> read_keys(const Section& root);
-std::vector<dns::ZoneSource> read_zones(const Section& root,
-                                        const std::vector<dns::TsigKeySource>& keys);
 routing::Topology read_topology(const Section& root, const std::vector<dns::ZoneSource>& zones);
 
 }  // namespace isochrone::app
