@@ -58,16 +58,39 @@ std::vector<routing::Site> read_sites(const Section& root) {
     site.name = section.one<std::string>("name").value_or("");
     site.location = read_location(section);
     site.addresses = read_addresses(section);
-    check_not_empty(section, "addresses",
-                    "sites[].addresses: none; an answer has to name one, add it");
+    if (section.has("host-name")) {
+      site.host_name = section.one<std::string>("host-name").value_or("?");
+    } else {
+      check_not_empty(section, "addresses",
+                      "sites[].addresses: none; an answer has to name one, add it");
+    }
+    if (!section.has("host-name") && !section.has("addresses")) {
+      section.complain(
+          section.mark(),
+          "sites[]: neither addresses nor host-name; an answer has to name one, add it");
+    }
     if (!site.name.empty()) names.check(site.name, section.mark_of("name"));
     sites.push_back(std::move(site));
   }
   return sites;
 }
 
+// A site that the service could never name is in its list by mistake. One that has neither was complained
+// about already.
+void check_nameable(const Section& section, const routing::Site& site, Mark mark,
+                    routing::AnswerWith answer) {
+  const bool is_alias = answer == routing::AnswerWith::host_name;
+  if (site.host_name.empty() == site.addresses.empty()) return;
+  if (is_alias ? !site.host_name.empty() : !site.addresses.empty()) return;
+  section.complain(mark, fmt::format("services[].sites: site \"{}\" has no {}, which this service "
+                                     "answers with; add sites[].{} or take the site out",
+                                     site.name, is_alias ? "host name" : "addresses",
+                                     is_alias ? "host-name" : "addresses"));
+}
+
 std::vector<routing::SiteId> read_service_sites(const Section& section,
-                                                const std::vector<routing::Site>& known) {
+                                                const std::vector<routing::Site>& known,
+                                                routing::AnswerWith answer) {
   std::vector<std::string_view> names;
   for (const routing::Site& site : known) names.push_back(site.name);
   Unique seen("site", section);
@@ -81,7 +104,9 @@ std::vector<routing::SiteId> read_service_sites(const Section& section,
                             did_you_mean(name, names)));
       continue;
     }
-    sites.emplace_back(static_cast<std::uint16_t>(found - names.begin()));
+    const auto index = static_cast<std::size_t>(found - names.begin());
+    check_nameable(section, known[index], mark, answer);
+    sites.emplace_back(static_cast<std::uint16_t>(index));
   }
   check_not_empty(section, "sites",
                   "services[].sites: none; a service needs at least one site, add it");
@@ -113,11 +138,78 @@ routing::OnAllDown on_all_down_of(std::string_view word) {
   return routing::OnAllDown::all;
 }
 
+// What HTTPS or SVCB records say besides the addresses.
+std::optional<routing::Binding> read_binding(const Section& section) {
+  if (!section.is_present()) return std::nullopt;
+  routing::Binding binding;
+  Unique seen("protocol", section);
+  for (const auto& [protocol, mark] : section.many<std::string>("alpn")) {
+    seen.check(protocol, mark);
+    if (protocol.empty()) section.complain(mark, "an empty protocol; write one like h2");
+    binding.alpn.push_back(protocol);
+  }
+  binding.has_default_alpn = !section.one<bool>("no-default-alpn").value_or(false);
+  if (section.has("port")) {
+    binding.port = static_cast<std::uint16_t>(section.one<std::int64_t>("port").value_or(1));
+  }
+  // RFC 9460 section 7.1.1: without protocols of its own a record without the default has none.
+  if (!binding.has_default_alpn && binding.alpn.empty()) {
+    section.complain(section.mark_of("no-default-alpn"),
+                     "no-default-alpn without alpn: no protocol is left; name some in alpn");
+  }
+  return binding;
+}
+
+// RFC 9461 section 5: a URI template with the variable of the query.
+std::string read_doh_path(const Section& section) {
+  if (!section.has("doh-path")) return {};
+  auto path = section.one<std::string>("doh-path").value_or("");
+  if (!path.starts_with('/') || path.find("{?dns}") == std::string::npos) {
+    section.complain(section.mark_of("doh-path"),
+                     fmt::format("\"{}\" is no path of DNS over HTTPS; write one like "
+                                 "/dns-query{{?dns}}",
+                                 path));
+  }
+  return path;
+}
+
+void read_bindings(const Section& section, routing::Service& service) {
+  for (const auto& [key, to] :
+       {std::pair{"https", &service.https}, std::pair{"svcb", &service.svcb}}) {
+    *to = read_binding(section.section(key));
+    if (*to && service.answer == routing::AnswerWith::host_name) {
+      section.complain(section.mark_of(key),
+                       fmt::format("services[].{} with answer: cname: an alias can have nothing "
+                                   "else; remove one of them",
+                                   key));
+    }
+  }
+  if (service.svcb) service.svcb->doh_path = read_doh_path(section.section("svcb"));
+}
+
+// An alias to itself would lead nowhere.
+void check_alias(const Section& section, const routing::Service& service,
+                 const std::vector<routing::Site>& sites) {
+  if (service.answer != routing::AnswerWith::host_name) return;
+  for (const routing::SiteId site : service.sites) {
+    if (sites[site.index()].host_name != service.name) continue;
+    section.complain(section.mark_of("answer"),
+                     fmt::format("service \"{}\" would lead to itself: it is the host-name of site "
+                                 "\"{}\"; give the site a name of its own",
+                                 service.name, sites[site.index()].name));
+  }
+}
+
 routing::Service read_service(const Section& section, const std::vector<routing::Site>& sites) {
   // Of a service that was complained about nothing is used, so any value will do.
   routing::Service service;
   service.name = section.one<std::string>("name").value_or("");
-  service.sites = read_service_sites(section, sites);
+  if (section.one<std::string>("answer").value_or("") == "cname") {
+    service.answer = routing::AnswerWith::host_name;
+  }
+  service.sites = read_service_sites(section, sites, service.answer);
+  read_bindings(section, service);
+  check_alias(section, service, sites);
   service.ttl = Seconds(section.one<std::int64_t>("ttl").value_or(1));
   service.on_all_down = on_all_down_of(section.one<std::string>("on-all-down").value_or("all"));
   service.min_gain =

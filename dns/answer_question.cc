@@ -108,13 +108,22 @@ class Answerer {
     response_.set_truncated();
   }
 
+  // The service at the node, when its answer is the name of a site.
+  std::optional<routing::ServiceId> routed_alias(const Zone::Node& node) const noexcept {
+    const auto service = zone_->service(node);
+    if (!service || !snapshot_.zones->routed().service(*service).is_alias()) return std::nullopt;
+    return service;
+  }
+
   // True when the node is an alias whose target is to be answered next.
   bool follow_alias(const Zone::Node& node, std::size_t aliases) noexcept {
+    const auto routed = routed_alias(node);
     const auto alias = zone_->rrset(node, type::cname);
     // Signature and denial stand beside the alias (RFC 4034 section 4.1): they are its own.
     const bool is_about_alias =
         signatures_ != nullptr && (query_.type == type::rrsig || query_.type == type::nsec);
-    if (!alias || query_.type == type::cname || query_.type == type::any || is_about_alias) {
+    if ((!alias && !routed) || query_.type == type::cname || query_.type == type::any ||
+        is_about_alias) {
       answer_node(node);
       return false;
     }
@@ -124,9 +133,14 @@ class Answerer {
       return false;
     seen_[aliases] = &node;
     const std::size_t target = response_.position() + kRecordHead;
-    if (!require_signed(Response::answer, *alias, rrsig(*alias), owner_)) return false;
-    note_expansion();
-    if (!read_target(alias->wire, kRecordHead, zone_->origin(), target_)) return false;
+    if (routed) {
+      if (!route(*routed, RoutedType::cname)) return false;
+      response_.read_name(target, target_);
+    } else {
+      if (!require_signed(Response::answer, *alias, rrsig(*alias), owner_)) return false;
+      note_expansion();
+      if (!read_target(alias->wire, kRecordHead, zone_->origin(), target_)) return false;
+    }
     name_ = &target_;
     owner_ = target;
     return true;
@@ -160,12 +174,16 @@ class Answerer {
 
   void answer_node(const Zone::Node& node) noexcept {
     if (const auto service = zone_->service(node)) {
-      if (const auto type = routed_type(query_.type)) return route(*service, *type);
+      const RoutedSets::Service& routed = snapshot_.zones->routed().service(*service);
+      const auto type = routed_type(query_.type);
       const bool wants_signature = query_.type == type::rrsig && signatures_ != nullptr;
+      if (type && routed.decides(*type)) {
+        route(*service, *type);
+        return;
+      }
       if (query_.type == type::any || wants_signature) {
-        const auto& routed = snapshot_.zones->routed().service(*service);
-        const bool has_v4 = routed.sites_with(RoutedType::a) != 0;
-        return route(*service, has_v4 ? RoutedType::a : RoutedType::aaaa);
+        route(*service, routed.first_type());
+        return;
       }
     }
     if (query_.type == type::rrsig && signatures_ != nullptr) return answer_signature(node);
@@ -196,40 +214,40 @@ class Answerer {
     note_expansion();
   }
 
-  void route(routing::ServiceId service, RoutedType type) noexcept {
+  // True when records of a site are in the answer.
+  bool route(routing::ServiceId service, RoutedType type) noexcept {
     const Client client = client_of(snapshot_, query_, request_.sender);
     reply_.service = service;
     reply_.client = client.address;
     reply_.client_network = client.network;
     reply_.used_client_subnet = client.is_from_subnet;
     const RoutedSets::Service& routed = snapshot_.zones->routed().service(service);
-    if (routed.sites_with(type) == 0) return deny(Rcode::noerror);
+    if (routed.sites_with(type) == 0) return denied(Rcode::noerror);
     const routing::Nameable nameable =
         routing::nameable_sites(snapshot_.sites, service, routed.sites, routed.on_all_down);
     if (nameable.why == routing::Override::withheld) return withhold(routed, type);
     // While some site is up, a type that only dead sites have is absent, for no longer than an answer
     // would live: never a dead site, and soon again the living one.
     const routing::SiteMask usable = nameable.sites & routed.sites_with(type);
-    if (usable == 0) return deny(Rcode::noerror, routed.ttl, type);
+    if (usable == 0) return denied(Rcode::noerror, routed.ttl, type);
     reply_.choice = routing::choose(*snapshot_.table, service, client.address, usable);
     correct_override(nameable);
     const std::uint8_t scope = client.is_from_subnet ? reply_.choice.scope : std::uint8_t{0};
     response_.set_scope(std::max(response_.scope(), scope));
-    answer_routed(service, type);
+    return answer_routed(service, type);
   }
 
-  void answer_routed(routing::ServiceId service, RoutedType type) noexcept {
+  bool answer_routed(routing::ServiceId service, RoutedType type) noexcept {
     const routing::SiteId site = reply_.choice.site;
     const Rrset records = snapshot_.zones->routed().get(service, type, site);
     const Rrset signature =
         signatures_ == nullptr ? Rrset{} : signatures_->routed_rrsig(service, type, site);
     // The signature is that of these very records (RFC 7871 section 9).
-    if (query_.type == type::rrsig) {
-      require(Response::answer, signature, owner_);
-    } else {
-      require_signed(Response::answer, records, signature, owner_);
-    }
+    const bool fits = query_.type == type::rrsig
+                          ? require(Response::answer, signature, owner_)
+                          : require_signed(Response::answer, records, signature, owner_);
     note_expansion();
+    return fits;
   }
 
   // choose() was given only the sites that have the type; say what health alone did.
@@ -243,13 +261,20 @@ class Answerer {
   }
 
   // All sites are down, and the service wants nobody sent to them: for no longer than an answer lives.
-  void withhold(const RoutedSets::Service& routed, RoutedType type) noexcept {
+  bool withhold(const RoutedSets::Service& routed, RoutedType type) noexcept {
     reply_.choice.override = routing::Override::withheld;
     if (routed.on_all_down == routing::OnAllDown::nodata) {
-      return deny(Rcode::noerror, routed.ttl, type);
+      return denied(Rcode::noerror, routed.ttl, type);
     }
     response_.set_rcode(Rcode::servfail);
     response_.set_extended_error(ExtendedError::no_reachable_authority);
+    return false;
+  }
+
+  bool denied(Rcode rcode, std::optional<std::uint32_t> longest_ttl = std::nullopt,
+              std::optional<RoutedType> without = std::nullopt) noexcept {
+    deny(rcode, longest_ttl, without);
+    return false;
   }
 
   // RFC 2308: the apex' SOA tells a denial from a referral. Denials hold for every client, so their

@@ -3,8 +3,8 @@
 // RoutedSets: the RRsets that routed names can have, compiled ahead: by service, type and site.
 //
 // Threads:   immutable once made.
-// Shape:     a routed RRset depends on type, site and TTL only (its owner is the question's name), so
-//            services that share a TTL share their sets.
+// Shape:     a routed RRset depends on type, site and what the service says besides (its owner is the
+//            question's name), so services that say the same share their sets.
 #pragma once
 
 #include <array>
@@ -19,12 +19,14 @@
 namespace isochrone::dns {
 
 // What routing may decide the records of.
-enum class RoutedType : std::uint8_t { a, aaaa };
-constexpr std::array kRoutedTypes{RoutedType::a, RoutedType::aaaa};
+enum class RoutedType : std::uint8_t { a, aaaa, svcb, https, cname };
+constexpr std::array kRoutedTypes{RoutedType::a, RoutedType::aaaa, RoutedType::svcb,
+                                  RoutedType::https, RoutedType::cname};
 constexpr std::size_t index(RoutedType type) noexcept { return static_cast<std::size_t>(type); }
 
 constexpr std::uint16_t record_type(RoutedType routed) noexcept {
-  constexpr std::array<std::uint16_t, kRoutedTypes.size()> kNumbers{type::a, type::aaaa};
+  constexpr std::array<std::uint16_t, kRoutedTypes.size()> kNumbers{type::a, type::aaaa, type::svcb,
+                                                                    type::https, type::cname};
   return kNumbers[index(routed)];
 }
 constexpr std::optional<RoutedType> routed_type(std::uint16_t record_type) noexcept {
@@ -33,10 +35,24 @@ constexpr std::optional<RoutedType> routed_type(std::uint16_t record_type) noexc
       return RoutedType::a;
     case type::aaaa:
       return RoutedType::aaaa;
+    case type::svcb:
+      return RoutedType::svcb;
+    case type::https:
+      return RoutedType::https;
+    case type::cname:
+      return RoutedType::cname;
     default:
       return std::nullopt;
   }
 }
+
+// A set of routed types: bit i is RoutedType(i).
+using RoutedTypeMask = std::uint8_t;
+constexpr RoutedTypeMask type_bit(RoutedType type) noexcept {
+  return static_cast<RoutedTypeMask>(1U << index(type));
+}
+// What routing decides at the name of a service.
+RoutedTypeMask types_of(const routing::Service& service) noexcept;
 
 class RoutedSets {
  public:
@@ -47,8 +63,18 @@ class RoutedSets {
     // Of these, the ones that have records of the type. Where none has, the name has no such type.
     std::array<routing::SiteMask, kRoutedTypes.size()> with{};
     routing::OnAllDown on_all_down = routing::OnAllDown::all;
+    RoutedTypeMask types = 0;  // what routing alone decides: a zone's own records of it are ignored
 
+    bool is_alias() const noexcept { return (types & type_bit(RoutedType::cname)) != 0; }
+    bool decides(RoutedType type) const noexcept { return (types & type_bit(type)) != 0; }
     routing::SiteMask sites_with(RoutedType type) const noexcept { return with[index(type)]; }
+    // What stands for all types (RFC 8482 section 4.1).
+    RoutedType first_type() const noexcept {
+      for (const RoutedType type : kRoutedTypes) {
+        if (sites_with(type) != 0) return type;
+      }
+      return RoutedType::a;
+    }
   };
 
   RoutedSets() = default;
@@ -66,7 +92,7 @@ class RoutedSets {
   std::size_t memory_bytes() const noexcept;
 
  private:
-  std::uint32_t compile_sites(const routing::Topology& topology, std::uint32_t ttl);
+  std::uint32_t compile_sites(const routing::Topology& topology, const routing::Service& service);
 
   std::vector<Service> services_;
   std::vector<RrsetArena::Handle> sets_;

@@ -11,10 +11,14 @@ namespace isochrone::dns {
 namespace type {
 constexpr std::uint16_t a = 1, ns = 2, cname = 5, soa = 6, ptr = 12, mx = 15, txt = 16, aaaa = 28,
                         dname = 39, opt = 41, ds = 43, rrsig = 46, nsec = 47, dnskey = 48,
-                        nsec3 = 50, nsec3param = 51, cds = 59, cdnskey = 60, nxname = 128,
-                        tsig = 250, ixfr = 251, axfr = 252, any = 255;
+                        nsec3 = 50, nsec3param = 51, cds = 59, cdnskey = 60, svcb = 64, https = 65,
+                        nxname = 128, tsig = 250, ixfr = 251, axfr = 252, any = 255;
 // RFC 6895 section 3.1: 128 to 255 are for queries and meta data, 0 and OPT never hold data.
 constexpr bool is_data(std::uint16_t t) { return t != 0 && t != opt && (t < 128 || t > 255); }
+// What signing a zone adds all over it.
+constexpr bool is_signature(std::uint16_t t) {
+  return t == rrsig || t == nsec || t == nsec3 || t == nsec3param;
+}
 }  // namespace type
 
 constexpr std::uint16_t kClassIn = 1;

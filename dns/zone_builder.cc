@@ -19,15 +19,6 @@ namespace {
 
 constexpr std::uint32_t kApex = 0;  // the first node
 
-bool is_signature(std::uint16_t record_type) {
-  return record_type == type::rrsig || record_type == type::nsec || record_type == type::nsec3 ||
-         record_type == type::nsec3param;
-}
-
-bool is_address(std::uint16_t record_type) {
-  return record_type == type::a || record_type == type::aaaa;
-}
-
 // The whole pages inside `memory` go back to the system; their contents are lost.
 void release_pages(std::span<std::byte> memory) {
   const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
@@ -50,6 +41,7 @@ bool is_soa_data(Bytes data) {
 
 std::optional<Zone> ZoneBuilder::build(const std::vector<ServiceName>& services) {
   zone_.origin_ = records_.origin;
+  services_ = services;
   // Growing would leave holes as large as the table; names that come back later in the file count twice.
   std::size_t owners = 16;
   for (std::size_t i = 1; i < records_.rows.size(); ++i) {
@@ -89,7 +81,7 @@ void ZoneBuilder::insert_names() {
   std::uint32_t last_owner = std::numeric_limits<std::uint32_t>::max();
   for (std::uint32_t i = 0; i < records_.rows.size(); ++i) {
     const Row& row = records_.rows[i];
-    if (is_signature(row.type)) {
+    if (type::is_signature(row.type)) {
       if (!has_signatures) records_.warning(row.line, "DNSSEC signatures and denials are left out");
       has_signatures = true;
       continue;
@@ -233,7 +225,7 @@ void ZoneBuilder::compile_node(std::size_t first, std::size_t end) {
   const auto index = static_cast<std::uint32_t>(key(first) >> 16);
   check_alias(first, end);
   zone_.nodes_[index].first_rrset = static_cast<std::uint32_t>(zone_.rrsets_.size());
-  const bool is_routed = zone_.nodes_[index].service != Zone::kNoService;
+  const ServiceName* service = service_at(index);
   for (std::size_t at = first; at < end;) {
     std::size_t next = at;
     while (next < end && key(next) == key(at)) ++next;
@@ -247,15 +239,35 @@ void ZoneBuilder::compile_node(std::size_t first, std::size_t end) {
                        "a second DNAME at one name; it can lead to one place only");
       }
     }
-    if (is_routed && is_address(head.type)) {
-      records_.warning(head.line, "addresses at a service's name are ignored: they are routed");
-    } else {
-      compile_rrset(at, next);
-    }
+    if (service == nullptr || !leave_to_routing(head, *service)) compile_rrset(at, next);
     at = next;
   }
   zone_.nodes_[index].rrsets =
       static_cast<std::uint16_t>(zone_.rrsets_.size() - zone_.nodes_[index].first_rrset);
+}
+
+const ServiceName* ZoneBuilder::service_at(std::uint32_t node) const {
+  const std::uint16_t id = zone_.nodes_[node].service;
+  const auto found = std::ranges::find(
+      services_, id, [](const ServiceName& service) { return service.service.value(); });
+  return found == services_.end() ? nullptr : &*found;
+}
+
+// True when routing answers instead of the set `head` begins. A CNAME is complained about later.
+bool ZoneBuilder::leave_to_routing(const Row& head, const ServiceName& service) {
+  if (head.type == type::cname) return false;
+  if (service.is_alias()) {
+    records_.error(head.line,
+                   fmt::format("service {} is an alias (services[].answer: cname) and so "
+                               "can have nothing else; remove this record",
+                               owner_text(head)));
+    return true;
+  }
+  if (!service.decides(head.type)) return false;
+  const bool is_binding = head.type == type::svcb || head.type == type::https;
+  records_.warning(head.line, fmt::format("{} at a service's name are ignored: they are routed",
+                                          is_binding ? "service bindings" : "addresses"));
+  return true;
 }
 
 void ZoneBuilder::compile_rrset(std::size_t first, std::size_t end) {

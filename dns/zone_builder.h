@@ -3,9 +3,9 @@
 // ZoneBuilder: a zone's records checked and compiled into a Zone.
 //
 // Checks:  one SOA at the apex and none elsewhere, NS at the apex, names inside the zone, CNAME alone,
-//          no service at an alias or under a delegation: errors, all of them told. Unequal TTLs in a
-//          set (the lowest is taken), doubled records, addresses at a service's name (the routing
-//          table answers instead), signatures (nothing is served signed yet): warnings.
+//          no service at an alias or under a delegation, nothing beside a service that is an alias:
+//          errors, all of them told. Unequal TTLs in a set (the lowest is taken), doubled records,
+//          records of a routed type at a service's name (the routing table answers instead), signatures (nothing is served signed yet): warnings.
 // Cost:    O(records) when a file lists the records of a name together, else O(records log records).
 //          Names move into the zone; pages of records that were compiled are given back meanwhile,
 //          so that the peak is about a third above the zone's size.
@@ -14,10 +14,12 @@
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "dns/routed_sets.h"
 #include "dns/zone.h"
 #include "dns/zone_records.h"
 #include "routing/topology.h"
@@ -27,6 +29,13 @@ namespace isochrone::dns {
 struct ServiceName {
   std::vector<std::uint8_t> name;  // folded wire form
   routing::ServiceId service;
+  RoutedTypeMask types = 0;  // what routing decides there
+
+  bool decides(std::uint16_t record_type) const noexcept {
+    const auto type = routed_type(record_type);
+    return type && (types & type_bit(*type)) != 0;
+  }
+  bool is_alias() const noexcept { return decides(type::cname); }
 };
 
 class ZoneBuilder {
@@ -56,6 +65,7 @@ class ZoneBuilder {
   void order_all_rows();
   void compile_nodes();
   void compile_node(std::size_t first, std::size_t end);
+  bool leave_to_routing(const Row& head, const ServiceName& service);
   void compile_rrset(std::size_t first, std::size_t end);
   void check_alias(std::size_t first, std::size_t end);
   void check_soa_row(const Row& row, bool is_apex);
@@ -64,6 +74,7 @@ class ZoneBuilder {
   void finish_apex();
   void release_rows(std::size_t end, std::size_t group_end);
   std::string owner_text(const Row& row) const;
+  const ServiceName* service_at(std::uint32_t node) const;
   std::size_t index_of(std::size_t place) const { return order_.empty() ? place : order_[place]; }
   const Row& row(std::size_t place) const { return records_.rows[index_of(place)]; }
   // Node above, type below: equal for the records of one RRset.
@@ -72,6 +83,7 @@ class ZoneBuilder {
   }
 
   ZoneRecords& records_;
+  std::span<const ServiceName> services_;
   Zone zone_;
   std::vector<std::uint32_t> node_of_;  // by row
   std::vector<std::uint32_t> order_;    // rows by node and type; empty: as they are

@@ -51,7 +51,8 @@ std::vector<std::vector<ServiceName>> place_services(const std::vector<Origin>& 
                           fmt::format("service {} lies in none of the zones; add its zone", text));
       continue;
     }
-    placed[*zone].push_back({std::move(*wire), routing::ServiceId(static_cast<std::uint16_t>(i))});
+    placed[*zone].push_back({std::move(*wire), routing::ServiceId(static_cast<std::uint16_t>(i)),
+                             types_of(topology.services[i])});
   }
   return placed;
 }

@@ -38,6 +38,7 @@ struct Site {
   std::string name;
   std::optional<Location> location;
   std::vector<Address> addresses;  // what answers may name, IPv4 and IPv6
+  std::string host_name{};         // what aliases may lead to; empty: nothing
 };
 
 // What a service answers while none of its sites is alive.
@@ -46,6 +47,19 @@ enum class OnAllDown : std::uint8_t {
   last_good,  // the sites that were up last
   nodata,
   servfail,
+};
+
+// What the name of a service leads to: the addresses of a site, or the site's own name.
+enum class AnswerWith : std::uint8_t { addresses, host_name };
+
+// How a service is spoken to, besides its addresses (RFC 9460).
+struct Binding {
+  std::vector<std::string> alpn;  // protocols, the best first; empty: the default of the scheme
+  bool has_default_alpn = true;
+  std::optional<std::uint16_t> port;
+  std::string doh_path;  // RFC 9461; empty: none
+
+  friend bool operator==(const Binding&, const Binding&) = default;
 };
 
 // Which RTT of a path counts; what it loses counts always.
@@ -65,6 +79,9 @@ struct Service {
   // How long a gain must last before answers move for it; gains that hurt to miss do not wait.
   Seconds dwell{10};
   Objective objective = Objective::p50;
+  AnswerWith answer = AnswerWith::addresses;
+  std::optional<Binding> https{};  // what HTTPS records say; without it there are none
+  std::optional<Binding> svcb{};   // likewise SVCB
 };
 
 struct Topology {

@@ -14,6 +14,7 @@ namespace isochrone::dns::testing {
 namespace {
 
 using ::testing::Contains;
+using ::testing::ContainsRegex;
 using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -62,6 +63,20 @@ const Question kKinds[] = {
     {.name = "toward.example.com"},
 };
 
+// Of names of every_routed_type().
+const Question kRoutedKinds[] = {
+    {.name = "app.example.com"},
+    {.name = "app.example.com", .type = "AAAA"},
+    {.name = "app.example.com", .type = "TYPE64"},
+    {.name = "app.example.com", .type = "TYPE65"},
+    {.name = "app.example.com", .type = "MX"},
+    {.name = "cdn.example.com"},
+    {.name = "cdn.example.com", .type = "CNAME"},
+    {.name = "cdn.example.com", .type = "MX"},
+    {.name = "to-cdn.example.com", .type = "AAAA"},
+    {.name = "fra.sites.example.com", .type = "MX"},
+};
+
 struct Kind {
   Denial denial;
   const KeyFiles* key;
@@ -80,6 +95,41 @@ TEST_P(SignedAnswer, IsBelievedByAValidator) {
     EXPECT_EQ(fault_of(world, heard, kind.name, kind.type), "") << kind.name << " " << kind.type;
     EXPECT_THAT(heard.flags, Not(HasSubstr("ad")));
   }
+}
+
+TEST_P(SignedAnswer, OfEveryRoutedTypeIsBelievedWhoeverLives) {
+  routing::Topology topology = every_routed_type();
+  for (auto& service : topology.services) service.on_all_down = routing::OnAllDown::nodata;
+  SignedWorld world(GetParam().denial, *GetParam().key, zone_of_every_routed_type(), topology);
+  for (const routing::SiteMask up : {kFraBit | kIadBit | kSinBit, kFraBit, kIadBit, kSinBit, 0UL}) {
+    world.snapshot.sites.up = up;
+    for (const Question& kind : kRoutedKinds) {
+      const Heard heard = ask_signed(world, kind.name, kind.type);
+      EXPECT_EQ(fault_of(world, heard, kind.name, kind.type), "")
+          << kind.name << " " << kind.type << " with " << up;
+    }
+  }
+}
+
+TEST_P(SignedAnswer, BitMapsNameEveryRoutedTypeOfAName) {  // RFC 8198
+  const SignedWorld world(GetParam().denial, *GetParam().key, zone_of_every_routed_type(),
+                          every_routed_type());
+  const auto denial_of = [&](const char* name) {
+    std::string lines;
+    for (const std::string& line : ask_signed(world, name, "MX").authority) lines += line + "\n";
+    return lines;
+  };
+  EXPECT_THAT(denial_of("app.example.com"), ContainsRegex(" A AAAA RRSIG (NSEC )?(TYPE64|SVCB) "
+                                                          "(TYPE65|HTTPS)"));
+  SignedWorld withheld(GetParam().denial, *GetParam().key, zone_of_every_routed_type(), [] {
+    routing::Topology topology = every_routed_type();
+    topology.services.back().on_all_down = routing::OnAllDown::nodata;
+    return topology;
+  }());
+  withheld.snapshot.sites.up = 0;
+  const Heard heard = ask_signed(withheld, "cdn.example.com", "A");
+  EXPECT_THAT(heard.answer, IsEmpty());
+  EXPECT_THAT(heard.authority, Not(Contains(ContainsRegex("NSEC.* CNAME"))));
 }
 
 TEST_P(SignedAnswer, HasNothingOfDnssecUnlessAsked) {  // RFC 3225 section 3

@@ -106,6 +106,31 @@ routing::Topology three_sites() {
   return topology;
 }
 
+routing::Topology every_routed_type() {
+  routing::Topology topology = three_sites();
+  topology.sites[kFra.index()].host_name = "fra.sites.example.com";
+  topology.sites[kIad.index()].host_name = "iad.example.org";
+  topology.sites[kSin.index()].host_name = "sin.sites.example.com";
+  routing::Service app = topology.services[0];
+  app.name = "app.example.com";
+  app.https = routing::Binding{{"h3", "h2"}, false, std::uint16_t{8443}, {}};
+  app.svcb = routing::Binding{{"dot"}, true, {}, "/dns-query{?dns}"};
+  topology.services.push_back(std::move(app));
+  routing::Service cdn = topology.services[0];
+  cdn.name = "cdn.example.com";
+  cdn.answer = routing::AnswerWith::host_name;
+  topology.services.push_back(std::move(cdn));
+  return topology;
+}
+
+std::string zone_of_every_routed_type() {
+  return example_zone() +
+         "fra.sites A 192.0.2.11\n"
+         "          TXT \"frankfurt\"\n"
+         "sin.sites CNAME mail\n"
+         "to-cdn CNAME cdn\n";
+}
+
 std::string example_zone() {
   return R"($TTL 3600
 @ 7200 IN SOA ns1 host 7 3600 600 86400 300

@@ -32,6 +32,11 @@ inline constexpr routing::SiteMask kFraBit = 1, kIadBit = 2, kSinBit = 4;
 // fra 192.0.2.1 and 2001:db8:1::1, iad 192.0.2.2, sin 192.0.2.99 and 2001:db8:3::1; services
 // www.example.com (sin, fra, iad), and v4.example.com (iad alone).
 routing::Topology three_sites();
+// Besides, of all three sites: app.example.com with HTTPS (h3 and h2, port 8443) and SVCB records, and
+// cdn.example.com, an alias of fra.sites.example.com, iad.example.org or sin.sites.example.com.
+routing::Topology every_routed_type();
+// example_zone() and the names that aliases lead to.
+std::string zone_of_every_routed_type();
 // Everything a zone can hold, at example.com.
 std::string example_zone();
 std::string other_zone();  // example.net
