@@ -5,6 +5,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
+
+#include "dns/site_sets.h"
 
 namespace isochrone::app {
 namespace {
@@ -200,6 +203,108 @@ void check_alias(const Section& section, const routing::Service& service,
   }
 }
 
+void read_weights(const Section& section, routing::Service& service) {
+  if (!section.has("weights")) return;
+  for (const auto& item : section.many<std::int64_t>("weights")) {
+    service.weights.push_back(static_cast<std::uint16_t>(item.value));
+  }
+  if (service.weights.size() == service.sites.size()) return;
+  section.complain(section.mark_of("weights"),
+                   fmt::format("{} weights for {} sites; give one for each, in the order of sites",
+                               service.weights.size(), service.sites.size()));
+}
+
+// Records of one set have to differ.
+void check_distinct(const Section& section, const routing::Service& service,
+                    const std::vector<routing::Site>& sites) {
+  std::map<Address, std::string> seen;
+  for (const routing::SiteId id : service.sites) {
+    const routing::Site& site = sites[id.index()];
+    for (const Address& address : site.addresses) {
+      const auto [other, is_new] = seen.emplace(address, site.name);
+      if (is_new || other->second == site.name) continue;
+      section.complain(section.mark_of("count"),
+                       fmt::format("sites \"{}\" and \"{}\" share {}, so one answer cannot name "
+                                   "both; take one out of sites or write count: 1",
+                                   other->second, site.name, address.to_string()));
+    }
+  }
+}
+
+void read_answer_set(const Section& section, routing::Service& service,
+                     const std::vector<routing::Site>& sites) {
+  service.count = static_cast<unsigned>(section.one<std::int64_t>("count").value_or(1));
+  service.others = static_cast<unsigned>(section.one<std::int64_t>("others").value_or(0));
+  if (section.has("spread")) {
+    service.spread =
+        std::chrono::duration_cast<Micros>(section.one<Nanos>("spread").value_or(Nanos(0)));
+  }
+  read_weights(section, service);
+  if (service.count > 1 && service.answer == routing::AnswerWith::host_name) {
+    section.complain(
+        section.mark_of("count"),
+        "services[].count with answer: cname: an alias leads to one name; remove one of "
+        "them");
+  }
+  if (service.spread && service.count == 1) {
+    section.complain(
+        section.mark_of("spread"),
+        "services[].spread without further sites; write count: 2 or more, or remove it");
+  }
+  if (service.others > 0 && !service.spread) {
+    section.complain(section.mark_of("others"),
+                     "services[].others without spread, which says who is another; add it");
+  }
+  if (service.others > 0 && service.others >= service.count) {
+    section.complain(section.mark_of("others"),
+                     fmt::format("services[].others {} leaves no place for the best of count {}; "
+                                 "raise count or lower others",
+                                 service.others, service.count));
+  }
+  if (service.count > 1) check_distinct(section, service, sites);
+}
+
+// Each set of sites that an answer can name is signed ahead. At 30 to 60 us each so many take two to
+// four seconds before a node listens, and about 8 MB.
+constexpr std::uint64_t kMaxSignedSets = 65'536;
+
+std::uint64_t sets_to_sign(const routing::Service& service,
+                           const std::vector<routing::Site>& sites) {
+  std::size_t v4 = 0;
+  std::size_t v6 = 0;
+  for (const routing::SiteId site : service.sites) {
+    const auto& addresses = sites[site.index()].addresses;
+    v4 += std::any_of(addresses.begin(), addresses.end(), [](const auto& a) { return a.is_v4(); });
+    v6 += std::any_of(addresses.begin(), addresses.end(), [](const auto& a) { return !a.is_v4(); });
+  }
+  const std::uint64_t bindings = (service.https ? 1U : 0U) + (service.svcb ? 1U : 0U);
+  return dns::count_of_sets(v4, service.count) + dns::count_of_sets(v6, service.count) +
+         bindings * dns::count_of_sets(service.sites.size(), service.count);
+}
+
+// Services that name one site have never more sets than sites and types, and are not counted.
+void check_sets_to_sign(const Section& section, const routing::Service& service,
+                        const std::vector<routing::Site>& sites,
+                        const std::vector<dns::ZoneSource>& zones, std::uint64_t& so_far) {
+  const dns::ZoneSource* around = nullptr;
+  for (const dns::ZoneSource& zone : zones) {
+    if (!is_within(service.name, zone.name)) continue;
+    if (around == nullptr || zone.name.size() > around->name.size()) around = &zone;
+  }
+  if (service.count == 1 || around == nullptr || !around->signing) return;
+  if (service.sites.size() > routing::kMaxSites) return;
+  const std::uint64_t sets = sets_to_sign(service, sites);
+  const bool was_within = so_far <= kMaxSignedSets;
+  so_far += sets;
+  if (!was_within || so_far <= kMaxSignedSets) return;
+  section.complain(
+      section.mark_of("count"),
+      fmt::format("count {} of {} sites makes {} sets to sign ahead in zone {}, with "
+                  "those of the services before {}; at most {} can be, lower count or "
+                  "name fewer sites",
+                  service.count, service.sites.size(), sets, around->name, so_far, kMaxSignedSets));
+}
+
 routing::Service read_service(const Section& section, const std::vector<routing::Site>& sites) {
   // Of a service that was complained about nothing is used, so any value will do.
   routing::Service service;
@@ -209,6 +314,7 @@ routing::Service read_service(const Section& section, const std::vector<routing:
   }
   service.sites = read_service_sites(section, sites, service.answer);
   read_bindings(section, service);
+  read_answer_set(section, service, sites);
   check_alias(section, service, sites);
   service.ttl = Seconds(section.one<std::int64_t>("ttl").value_or(1));
   service.on_all_down = on_all_down_of(section.one<std::string>("on-all-down").value_or("all"));
@@ -230,11 +336,13 @@ routing::Topology read_topology(const Section& root, const std::vector<dns::Zone
   routing::Topology topology;
   topology.sites = read_sites(root);
   Unique names("service", root);
+  std::uint64_t sets_to_sign = 0;
   for (const Section& section : root.sections("services")) {
     routing::Service service = read_service(section, topology.sites);
     if (!service.name.empty()) {
       names.check(service.name, section.mark_of("name"));
       check_in_a_zone(section, service.name, zones);
+      check_sets_to_sign(section, service, topology.sites, zones, sets_to_sign);
     }
     topology.services.push_back(std::move(service));
   }

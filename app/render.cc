@@ -16,11 +16,11 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 // What a reader looks for first; everything else follows in the order of the JSON.
-constexpr std::array<std::string_view, 23> kFirst{
-    "address",       "prefix",   "service", "channel", "task",       "site",
-    "status",        "up",       "reason",  "basis",   "scope",      "ttl_s",
-    "ranking",       "score_us", "p50_us",  "min_us",  "p90_us",     "jitter_us",
-    "loss_permille", "samples",  "method",  "age_s",   "distance_km"};
+constexpr std::array<std::string_view, 24> kFirst{
+    "address",  "prefix", "service",    "channel", "task",      "site",          "status",
+    "up",       "named",  "reason",     "basis",   "scope",     "ttl_s",         "ranking",
+    "score_us", "p50_us", "min_us",     "p90_us",  "jitter_us", "loss_permille", "samples",
+    "method",   "age_s",  "distance_km"};
 
 struct Cell {
   std::size_t rank;

@@ -17,7 +17,11 @@ namespace {
 
 constexpr std::size_t kQueries = 4'096;  // a power of two: more than the caches' first level holds
 
-routing::Topology make_topology() {
+// www.example.com over eight sites: answered with the best one, with the three best as far as they are
+// near, or with one of those that are equally good, as the network's weights have it.
+enum class Kind { best, set, weights };
+
+routing::Topology make_topology(Kind kind) {
   routing::Topology topology;
   for (std::uint8_t i = 0; i < 8; ++i) {
     topology.sites.push_back({"site" + std::to_string(i), {}, {Address::v4(192, 0, 2, i)}});
@@ -25,6 +29,14 @@ routing::Topology make_topology() {
   topology.services.resize(1);
   topology.services[0].name = "www.example.com";
   for (std::uint16_t i = 0; i < 8; ++i) topology.services[0].sites.push_back(routing::SiteId(i));
+  if (kind == Kind::set) {
+    topology.services[0].count = 3;
+    topology.services[0].others = 1;
+    topology.services[0].spread = Micros(10'000);
+  } else if (kind == Kind::weights) {
+    topology.services[0].weights.assign(8, 1);
+    topology.services[0].min_gain = Micros(3'000);
+  }
   return topology;
 }
 
@@ -41,16 +53,20 @@ NodeState make_state(std::size_t networks, Random& random) {
     estimate.p50 = estimate.min = estimate.p90 = Micros(5'000);
     estimate.samples = 10;
     known.set(site, estimate);
+    const routing::SiteId second(static_cast<std::uint16_t>((site.value() + 1) % 8));
+    estimate.p50 = estimate.min = estimate.p90 = Micros(7'000);
+    known.set(second, estimate);
     known.prefer(routing::ServiceId(0), site);
     state.performance.put(known);
   }
   return state;
 }
 
-Snapshot make_snapshot(std::size_t networks, std::size_t names, Random& random) {
+Snapshot make_snapshot(std::size_t networks, std::size_t names, Random& random,
+                       Kind kind = Kind::best) {
   std::string zone = "$TTL 60\n@ SOA ns host 1 2 3 4 5\n@ NS ns.example.net.\n";
   for (std::size_t i = 0; i < names; ++i) zone += "host" + std::to_string(i) + " A 192.0.2.1\n";
-  const routing::Topology topology = make_topology();
+  const routing::Topology topology = make_topology(kind);
   BuildInputs inputs;
   inputs.zones = ZoneSet::parse({{"example.com", zone}}, topology).zones;
   inputs.topology = std::make_shared<const routing::Topology>(topology);
@@ -85,10 +101,10 @@ void run(benchmark::State& state, const Snapshot& snapshot,
   state.counters["calls"] = static_cast<double>(calls);
 }
 
-void BM_RoutedWithClientSubnet(benchmark::State& state) {
+void run_routed(benchmark::State& state, Kind kind) {
   Random random(1);
   const auto networks = static_cast<std::size_t>(state.range(0));
-  const Snapshot snapshot = make_snapshot(networks, 1, random);
+  const Snapshot snapshot = make_snapshot(networks, 1, random, kind);
   std::vector<std::vector<std::uint8_t>> queries;
   for (std::size_t i = 0; i < kQueries; ++i) {
     const Prefix subnet(
@@ -99,7 +115,15 @@ void BM_RoutedWithClientSubnet(benchmark::State& state) {
   }
   run(state, snapshot, queries);
 }
+
+void BM_RoutedWithClientSubnet(benchmark::State& state) { run_routed(state, Kind::best); }
 BENCHMARK(BM_RoutedWithClientSubnet)->Arg(1'000)->Arg(100'000)->Arg(1'000'000);
+
+void BM_RoutedSet(benchmark::State& state) { run_routed(state, Kind::set); }
+BENCHMARK(BM_RoutedSet)->Arg(100'000);
+
+void BM_RoutedByWeight(benchmark::State& state) { run_routed(state, Kind::weights); }
+BENCHMARK(BM_RoutedByWeight)->Arg(100'000);
 
 void BM_Static(benchmark::State& state) {
   Random random(1);

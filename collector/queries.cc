@@ -109,25 +109,39 @@ json site_names(const Core& core, std::span<const SiteId> sites) {
   return names;
 }
 
+bool is_alias(const routing::Service& service) {
+  return service.answer == routing::AnswerWith::host_name;
+}
+
 json to_json(Engine& engine, const routing::Decision& decision) {
   const Core& core = engine.core();
   const auto& topology = core.topology();
   const auto& service = topology.services[decision.service.index()];
-  const auto& site = topology.sites[decision.choice.site.index()];
+  const auto& best = topology.sites[decision.choice.site.index()];
+  json named = json::array();
   json addresses = json::array();
-  for (const Address& address : site.addresses) addresses.push_back(address.to_string());
+  for (const SiteId id : decision.named) {
+    const routing::Site& site = topology.sites[id.index()];
+    named.push_back(site.name);
+    if (is_alias(service)) continue;
+    for (const Address& address : site.addresses) addresses.push_back(address.to_string());
+  }
   json out{{"address", decision.client.to_string()},
            {"service", service.name},
-           {"site", site.name},
+           {"site", best.name},
+           {"sites", std::move(named)},
            {"addresses", std::move(addresses)},
            {"ttl_s", decision.ttl.count()},
            {"scope", decision.choice.scope},
            {"reason", routing::to_string(decision.reason)},
            {"override", routing::to_string(decision.choice.override)},
            {"basis", decision.basis ? json(decision.basis->to_string()) : json()}};
+  if (is_alias(service)) out["host_name"] = decision.named.empty() ? json() : json(best.host_name);
   out["candidates"] = json::array();
   for (const routing::Candidate& candidate : decision.candidates) {
-    json entry{{"site", topology.sites[candidate.site.index()].name}, {"up", candidate.is_up}};
+    json entry{{"site", topology.sites[candidate.site.index()].name},
+               {"up", candidate.is_up},
+               {"named", candidate.is_named}};
     if (candidate.score) entry["score_us"] = candidate.score->count();
     if (candidate.distance_km) entry["distance_km"] = std::llround(*candidate.distance_km);
     if (candidate.estimate) entry.update(to_json(*candidate.estimate, engine.now()));
@@ -207,7 +221,13 @@ HttpResponse query_services(Engine& engine) {
                                 {"min_gain_share", service.min_gain_share},
                                 {"dwell_s", service.dwell.count()},
                                 {"objective", routing::to_string(service.objective)},
+                                {"answer", is_alias(service) ? "cname" : "addresses"},
+                                {"count", service.count},
+                                {"others", service.others},
                                 {"sites", site_names(core, service.sites)}});
+    json& added = body["services"].back();
+    if (service.spread) added["spread_us"] = service.spread->count();
+    if (!service.weights.empty()) added["weights"] = service.weights;
   }
   return reply(std::move(body));
 }

@@ -6,30 +6,10 @@
 #include <span>
 
 #include "dns/prover.h"
+#include "dns/routed_client.h"
 
 namespace isochrone::dns {
 namespace {
-
-// For whom a routed name is answered.
-struct Client {
-  Address address;
-  Prefix network;
-  bool is_from_subnet = false;
-};
-
-Client client_of(const Snapshot& snapshot, const Query& query, const Address& sender) noexcept {
-  const Client resolver{sender, client_network(sender), false};
-  if (!query.edns || !query.edns->client_subnet) return resolver;
-  const ClientSubnet& subnet = *query.edns->client_subnet;
-  if (subnet.source == 0)
-    return resolver;  // RFC 7871 section 7.1.2: the client wants no part of it
-  const int longest = client_network(subnet.address).length();
-  const Prefix network(subnet.address, std::min<int>(subnet.source, longest));
-  const PrivateMask block = private_bit(subnet.address);
-  // Demand still names the private network: that is how it can come to be measured.
-  if (block != 0 && (block & snapshot.measured_private) == 0) return {sender, network, false};
-  return {subnet.address, network, true};
-}
 
 // One answer in the making. A name is looked up, and when it is an alias, its target is the next name.
 class Answerer {
@@ -230,34 +210,54 @@ class Answerer {
     // would live: never a dead site, and soon again the living one.
     const routing::SiteMask usable = nameable.sites & routed.sites_with(type);
     if (usable == 0) return denied(Rcode::noerror, routed.ttl, type);
-    reply_.choice = routing::choose(*snapshot_.table, service, client.address, usable);
+    routing::NamedSites named;
+    reply_.choice = routing::choose(*snapshot_.table, service, client.address, usable, named);
     correct_override(nameable);
     const std::uint8_t scope = client.is_from_subnet ? reply_.choice.scope : std::uint8_t{0};
     response_.set_scope(std::max(response_.scope(), scope));
-    return answer_routed(service, type);
+    return answer_routed(service, type, named);
   }
 
-  bool answer_routed(routing::ServiceId service, RoutedType type) noexcept {
-    const routing::SiteId site = reply_.choice.site;
-    const Rrset records = snapshot_.zones->routed().get(service, type, site);
-    const Rrset signature =
-        signatures_ == nullptr ? Rrset{} : signatures_->routed_rrsig(service, type, site);
+  bool answer_routed(routing::ServiceId service, RoutedType type,
+                     const routing::NamedSites& named) noexcept {
     // The signature is that of these very records (RFC 7871 section 9).
-    const bool fits = query_.type == type::rrsig
-                          ? require(Response::answer, signature, owner_)
-                          : require_signed(Response::answer, records, signature, owner_);
+    const routing::SiteMask among = snapshot_.zones->routed().service(service).sites_with(type);
+    const Rrset signature = signatures_ == nullptr
+                                ? Rrset{}
+                                : signatures_->routed_rrsig(service, type, named.mask(), among);
+    const bool is_signature_enough = query_.type == type::rrsig;
+    bool fits = is_signature_enough || require_records(service, type, named);
+    if (fits && (is_signature_enough || wants_proof())) {
+      fits = require(Response::answer, signature, owner_);
+    }
     note_expansion();
     return fits;
   }
 
+  // The records of all sites named are one set: it is there as a whole or not at all.
+  bool require_records(routing::ServiceId service, RoutedType type,
+                       const routing::NamedSites& named) noexcept {
+    const RoutedSets& sets = snapshot_.zones->routed();
+    std::size_t octets = 0;
+    for (const routing::SiteId site : named.all()) {
+      octets += sets.get(service, type, site).wire.size();
+    }
+    if (octets > response_.room()) {
+      response_.set_truncated();
+      return false;
+    }
+    for (const routing::SiteId site : named.all()) {
+      if (!require(Response::answer, sets.get(service, type, site), owner_)) return false;
+    }
+    return true;
+  }
+
   // choose() was given only the sites that have the type; say what health alone did.
   void correct_override(const routing::Nameable& nameable) noexcept {
-    const auto ranking = snapshot_.table->ranking(reply_.choice.ranking);
-    if (nameable.why != routing::Override::none) {
-      reply_.choice.override = nameable.why;
-    } else if (!ranking.empty() && (nameable.sites & routing::site_bit(ranking.front())) != 0) {
-      reply_.choice.override = routing::Override::none;
-    }
+    reply_.choice.override =
+        nameable.why != routing::Override::none
+            ? nameable.why
+            : routing::passed_over(*snapshot_.table, reply_.choice.ranking, nameable.sites);
   }
 
   // All sites are down, and the service wants nobody sent to them: for no longer than an answer lives.

@@ -65,6 +65,7 @@ class Response {
   // The name at `place`, which this class wrote.
   void read_name(std::size_t place, Name& name) const noexcept;
   std::size_t position() const noexcept { return writer_.position(); }
+  std::size_t room() const noexcept { return writer_.remaining(); }  // octets, OPT taken off
   Bytes written() const noexcept { return writer_.written(); }
 
   void set_authoritative() noexcept { is_authoritative_ = true; }

@@ -107,6 +107,7 @@ RoutedSets::RoutedSets(const routing::Topology& topology) : sites_(topology.site
     service.sites = routing::sites_of(configured);
     service.on_all_down = configured.on_all_down;
     service.types = types_of(configured);
+    service.count = static_cast<std::uint8_t>(configured.count);
     std::size_t same = 0;
     while (!says_the_same(topology.services[same], configured)) ++same;
     service.first =

@@ -63,6 +63,7 @@ class RoutedSets {
     // Of these, the ones that have records of the type. Where none has, the name has no such type.
     std::array<routing::SiteMask, kRoutedTypes.size()> with{};
     routing::OnAllDown on_all_down = routing::OnAllDown::all;
+    std::uint8_t count = 1;    // sites that one answer names at most
     RoutedTypeMask types = 0;  // what routing alone decides: a zone's own records of it are ignored
 
     bool is_alias() const noexcept { return (types & type_bit(RoutedType::cname)) != 0; }

@@ -21,11 +21,11 @@ const Signatures::RoutedName* Signatures::routed_name(routing::ServiceId service
   return at != routed_names_.end() && at->service == service ? &*at : nullptr;
 }
 
-Rrset Signatures::routed_rrsig(routing::ServiceId service, RoutedType type,
-                               routing::SiteId site) const noexcept {
+Rrset Signatures::routed_rrsig(routing::ServiceId service, RoutedType type, routing::SiteMask set,
+                               routing::SiteMask among) const noexcept {
   const RoutedName* name = routed_name(service);
   if (name == nullptr) return {};
-  return get(routed_[name->first + kRoutedTypes.size() * site.index() + index(type)]);
+  return get(routed_[name->first[index(type)] + index_of_set(set, among)]);
 }
 
 std::optional<Signatures::Pair> Signatures::apex_set(std::uint16_t type) const noexcept {

@@ -19,6 +19,7 @@
 #include "dns/online_denial.h"
 #include "dns/routed_sets.h"
 #include "dns/signing_policy.h"
+#include "dns/site_sets.h"
 #include "dns/zone.h"
 #include "routing/topology.h"
 
@@ -40,9 +41,9 @@ class Signatures {
   Denial denial() const noexcept { return denial_; }
 
   Rrset rrsig(const Rrset& set) const noexcept { return get(rrsigs_[set.id]); }
-  // Of a service's records at a site (routed_sets.h).
-  Rrset routed_rrsig(routing::ServiceId service, RoutedType type,
-                     routing::SiteId site) const noexcept;
+  // Of a service's records at a set of sites (site_sets.h), among those that have the type.
+  Rrset routed_rrsig(routing::ServiceId service, RoutedType type, routing::SiteMask set,
+                     routing::SiteMask among) const noexcept;
   // DNSKEY, CDS, CDNSKEY, NSEC3PARAM at the apex.
   std::optional<Pair> apex_set(std::uint16_t type) const noexcept;
 
@@ -82,8 +83,8 @@ class Signatures {
   using LackingOne = std::array<SignedSet, kRoutedTypes.size()>;
   struct RoutedName {
     routing::ServiceId service;
-    std::uint32_t first = 0;  // in routed_: all types of site 0, then of site 1, ...
-    LackingOne without;       // of its record in the chain
+    std::array<std::uint32_t, kRoutedTypes.size()> first{};  // in routed_: all sets of the type
+    LackingOne without;                                      // of its record in the chain
     LackingOne compact_without;
   };
   // Which signature belongs to which content, so that it can be kept when zones are signed again.

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "dns/base32.h"
@@ -66,27 +67,36 @@ Result<void> ZoneSigner::sign_sets() {
 }
 
 Result<void> ZoneSigner::sign_routed() {
+  auto& names = made_->routed_names_;
   for (const Zone::Node& node : zone_.nodes()) {
     const auto service = zone_.service(node);
     if (!service) continue;
-    const auto first = static_cast<std::uint32_t>(made_->routed_.size());
-    made_->routed_names_.push_back({*service, first, {}, {}});
-    const RoutedSets& sets = zones_.routed();
-    made_->routed_.resize(first + kRoutedTypes.size() * sets.sites());
+    names.push_back({*service, {}, {}, {}});
     for (const RoutedType type : kRoutedTypes) {
-      for (std::uint16_t i = 0; i < sets.sites(); ++i) {
-        const routing::SiteId site(i);
-        if ((sets.service(*service).sites_with(type) & routing::site_bit(site)) == 0) continue;
-        const Rrset set = sets.get(*service, type, site);
-        auto rrsig = signer_.sign({zone_.name(node), set.type, set.ttl(), uncompressed(set, {})});
-        if (!rrsig) return tl::unexpected(rrsig.error());
-        made_->routed_[first + kRoutedTypes.size() * i + index(type)] = *rrsig;
-      }
+      names.back().first[index(type)] = static_cast<std::uint32_t>(made_->routed_.size());
+      if (auto done = sign_sets_of(*service, zone_.name(node), type); !done) return done;
     }
   }
-  auto& names = made_->routed_names_;
   std::sort(names.begin(), names.end(),
             [](const auto& a, const auto& b) { return a.service < b.service; });
+  return {};
+}
+
+// One signature for each set of sites that an answer can name.
+Result<void> ZoneSigner::sign_sets_of(routing::ServiceId service, Bytes owner, RoutedType type) {
+  const RoutedSets::Service& routed = zones_.routed().service(service);
+  for (const routing::SiteMask set : sets_of(routed.sites_with(type), routed.count)) {
+    SetToSign whole{owner, record_type(type), routed.ttl, {}};
+    for (std::uint16_t i = 0; i < zones_.routed().sites(); ++i) {
+      const routing::SiteId site(i);
+      if ((set & routing::site_bit(site)) == 0) continue;
+      auto data = uncompressed(zones_.routed().get(service, type, site), {});
+      std::move(data.begin(), data.end(), std::back_inserter(whole.data));
+    }
+    auto rrsig = signer_.sign(whole);
+    if (!rrsig) return tl::unexpected(rrsig.error());
+    made_->routed_.push_back(*rrsig);
+  }
   return {};
 }
 

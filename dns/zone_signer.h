@@ -40,6 +40,7 @@ class ZoneSigner {
 
   Result<void> sign_sets();
   Result<void> sign_routed();
+  Result<void> sign_sets_of(routing::ServiceId service, Bytes owner, RoutedType type);
   Result<void> add_apex_sets();
   Result<void> add_apex_set(std::uint16_t type, std::uint32_t ttl, std::vector<RecordData> data);
   Result<void> add_denials();

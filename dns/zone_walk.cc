@@ -6,35 +6,39 @@
 #include <tuple>
 
 #include "dns/wire.h"
+#include "routing/pick.h"
 
 namespace isochrone::dns {
 
-Rrset ZoneWalk::routed(routing::ServiceId service, RoutedType type) const {
-  const routing::SiteMask with = zones_.routed().service(service).sites_with(type);
-  const auto& order = topology_.services[service.index()].sites;
-  const auto first = std::find_if(order.begin(), order.end(), [with](routing::SiteId site) {
-    return (with & routing::site_bit(site)) != 0;
-  });
-  if (first == order.end()) return {};
-  return zones_.routed().get(service, type, *first);
+// Moves to the records of the next site that the routed type before set_index_ names; false when there
+// is none.
+bool ZoneWalk::next_named(const Zone::Node& node) {
+  if (named_.empty()) return false;
+  set_ = zones_.routed().get(*zone_.service(node), kRoutedTypes[set_index_ - 1], named_.back());
+  named_.pop_back();
+  return true;
 }
 
 // Moves to the next set that has records; false at the end.
 bool ZoneWalk::next_set() {
   constexpr std::size_t kRouted = kRoutedTypes.size();
+  at_ = 0;
+  patch_ = 0;
   for (; node_ < std::min(end_, zone_.nodes().size()); ++node_, set_index_ = 0) {
     const Zone::Node& node = zone_.nodes()[node_];
+    const auto service = zone_.service(node);
+    if (next_named(node)) return true;
     while (set_index_ < kRouted + node.rrsets) {
       const std::size_t index = set_index_++;
-      set_ = {};
       if (index >= kRouted) {
         set_ = zone_.rrset_at(node.first_rrset + index - kRouted);
-      } else if (const auto service = zone_.service(node)) {
-        set_ = routed(*service, kRoutedTypes[index]);
+        if (set_.type != type::soa) return true;
+      } else if (service) {
+        const auto with = zones_.routed().service(*service).sites_with(kRoutedTypes[index]);
+        named_ = routing::last_resort(topology_, topology_.services[service->index()], with);
+        std::reverse(named_.begin(), named_.end());
+        if (next_named(node)) return true;
       }
-      at_ = 0;
-      patch_ = 0;
-      if (!set_.wire.empty() && set_.type != type::soa) return true;
     }
   }
   set_ = {};
@@ -51,6 +55,7 @@ void ZoneWalk::restrict_to(const Zone::Node& node) {
   node_ = static_cast<std::size_t>(&node - zone_.nodes().data());
   end_ = node_ + 1;
   set_index_ = 0;
+  named_.clear();
   set_ = {};
   at_ = 0;
 }

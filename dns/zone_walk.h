@@ -2,8 +2,8 @@
 //
 // ZoneWalk: the records of a zone one after the other, as a transfer carries them.
 //
-// Routed:  a service's name has the records of the first site in the service's order that has any of the
-//          type: its order of last resort, the only answer that holds for everyone.
+// Routed:  a service's name has what its order of last resort answers without regard to the client
+//          (routing/pick.h): the only answer that holds for everyone.
 // SOA:     left out; it frames a transfer and is asked for by itself.
 // Threads: the zone set and the topology are immutable; a walk belongs to one thread.
 #pragma once
@@ -39,7 +39,7 @@ class ZoneWalk {
 
  private:
   bool next_set();
-  Rrset routed(routing::ServiceId service, RoutedType type) const;
+  bool next_named(const Zone::Node& node);
   void take(ZoneRecord& record, const Zone::Node& node);
 
   const ZoneSet& zones_;
@@ -47,7 +47,8 @@ class ZoneWalk {
   const Zone& zone_;
   std::size_t node_ = 0;
   std::size_t end_ = static_cast<std::size_t>(-1);
-  std::size_t set_index_ = 0;  // of the node: its routed types, then its RRsets
+  std::size_t set_index_ = 0;           // of the node: its routed types, then its RRsets
+  std::vector<routing::SiteId> named_;  // of the routed type before, the last first
   Rrset set_;
   std::size_t at_ = 0;     // in set_.wire
   std::size_t patch_ = 0;  // in set_.patches

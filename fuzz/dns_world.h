@@ -12,11 +12,19 @@ namespace isochrone::fuzz {
 
 inline dns::Snapshot make_dns_world() {
   routing::Topology topology;
-  topology.sites = {{"fra", {}, {Address::v4(192, 0, 2, 1)}},
-                    {"iad", {}, {Address::v4(192, 0, 2, 2)}}};
-  topology.services.resize(1);
+  topology.sites = {{"fra", {}, {Address::v4(192, 0, 2, 1)}, "fra.example.com"},
+                    {"iad", {}, {Address::v4(192, 0, 2, 2)}, "alias.example.com"}};
+  topology.services.resize(3);
+  for (auto& service : topology.services) service.sites = {routing::SiteId(0), routing::SiteId(1)};
   topology.services[0].name = "www.example.com";
-  topology.services[0].sites = {routing::SiteId(0), routing::SiteId(1)};
+  topology.services[1].name = "set.example.com";
+  topology.services[1].count = 2;
+  topology.services[1].weights = {1, 2};
+  topology.services[1].min_gain = Micros(1'000'000);
+  topology.services[1].spread = Micros(1'000'000);
+  topology.services[1].https = routing::Binding{{"h3", "h2"}, false, std::uint16_t{8443}, {}};
+  topology.services[2].name = "cdn.example.com";
+  topology.services[2].answer = routing::AnswerWith::host_name;
   dns::NodeState state;
   routing::PrefixState known;
   known.prefix = Prefix(Address::v4(10, 1, 2, 0), 24);

@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "routing/arrange.h"
 #include "routing/policy.h"
 
 namespace isochrone::routing {
@@ -38,7 +39,8 @@ class Group {
         service_(topology.services[id.index()]),
         geo_(geo),
         rankings_(rankings),
-        default_order_(rankings.intern(service_.sites, RankingId(0))) {
+        arranger_(topology, service_) {
+    default_order_ = intern(service_.sites, nullptr);
     if (geo_ == nullptr) return;
     by_location_.resize(geo_->locations().size());
     networks_ = geo_->networks();
@@ -75,7 +77,8 @@ class Group {
     // Where nothing but the preferred site was measured, it alone is moved: the same for many networks.
     const bool is_alone =
         preferred != nullptr && known.paths.size() == 1 && known.paths.front().site == *preferred;
-    if (!is_alone) return rank(known, around);
+    // Which sites are as good depends on its score besides.
+    if (!is_alone || service_.names_sets()) return rank(known, around);
     const std::uint64_t key = std::uint64_t{around.value()} << 16 | preferred->value();
     const auto [moved, is_new] = by_preferred_.try_emplace(key, around);
     if (is_new) moved->second = rank(known, around);
@@ -85,7 +88,7 @@ class Group {
   RankingId rank(const PrefixState& known, RankingId around) {
     const std::span<const SiteId> next_best = rankings_.get(around);
     const std::vector<SiteId> fallback(next_best.begin(), next_best.end());
-    return rankings_.intern(rank_sites(service_, id_, known, fallback), default_order_);
+    return intern(rank_sites(service_, id_, known, fallback), &known);
   }
 
   // What would speak for the prefix if it were not measured.
@@ -103,10 +106,14 @@ class Group {
   RankingId order_at(const GeoPrior::Network& network) {
     auto& known = by_location_[network.location];
     if (!known) {
-      const auto sites = by_distance(service_, topology_, geo_->location(network));
-      known = rankings_.intern(sites, default_order_);
+      known = intern(by_distance(service_, topology_, geo_->location(network)), nullptr);
     }
     return *known;
+  }
+
+  RankingId intern(std::vector<SiteId> ranked, const PrefixState* measured) {
+    const Order order = arranger_.arrange(std::move(ranked), measured);
+    return rankings_.intern(order.sites, order.marks(), default_order_);
   }
 
   const Topology& topology_;
@@ -114,7 +121,8 @@ class Group {
   const Service& service_;
   const GeoPrior* geo_;
   RankingSet& rankings_;
-  RankingId default_order_;
+  Arranger arranger_;
+  RankingId default_order_{0};
   std::span<const GeoPrior::Network> networks_;                // not yet laid out
   std::vector<std::optional<RankingId>> by_location_;          // filled as locations are met
   std::unordered_map<std::uint64_t, RankingId> by_preferred_;  // the order around it, and the site
@@ -135,7 +143,11 @@ void RoutingTable::warm(const Address& client) const noexcept {
 }
 
 std::size_t RoutingTable::memory_bytes() const noexcept {
-  std::size_t bytes = sizeof(*this) + table_of_.capacity() * sizeof(std::uint32_t);
+  std::size_t bytes = sizeof(*this) + services_.capacity() * sizeof(OfService) +
+                      policies_.capacity() * sizeof(SetPolicy);
+  for (const SetPolicy& policy : policies_) {
+    bytes += policy.weights.capacity() * sizeof(SetPolicy::Weight);
+  }
   for (const PrefixTable& table : tables_) bytes += table.memory_bytes();
   return bytes + rankings_.memory_bytes();
 }
@@ -160,23 +172,28 @@ std::shared_ptr<const RoutingTable> compile_prefixes(const Topology& topology,
   prefixes([&](const PrefixState& known) { table->measured_prefixes_ += has_answers(known); });
   // The orders of last resort come first: there is room for them, whatever the map makes of the rest.
   for (const Service& service : topology.services) {
-    table->rankings_.intern(service.sites, RankingId(0));
+    const Order order = Arranger(topology, service).arrange(service.sites, nullptr);
+    table->rankings_.intern(order.sites, order.marks(), RankingId(0));
+    table->policies_.push_back(SetPolicy::of(topology, service));
   }
   // Of services that rank alike the first speaks for all: their preferences were decided by the same
   // rule from the same estimates.
-  std::map<std::tuple<std::vector<SiteId>, Micros, double, Seconds, Objective>, std::uint32_t>
+  std::map<std::tuple<std::vector<SiteId>, Micros, double, Seconds, Objective, bool,
+                      std::optional<Micros>, bool>,
+           std::uint32_t>
       groups;
   for (std::size_t i = 0; i < topology.services.size(); ++i) {
     const Service& service = topology.services[i];
     const auto next = static_cast<std::uint32_t>(table->tables_.size());
     const auto [group, is_new] = groups.try_emplace(
-        {service.sites, service.min_gain, service.min_gain_share, service.dwell, service.objective},
+        {service.sites, service.min_gain, service.min_gain_share, service.dwell, service.objective,
+         service.names_sets(), service.spread, service.weights.empty()},
         next);
     if (is_new) {
       Group rows(topology, ServiceId(static_cast<std::uint16_t>(i)), geo, table->rankings_);
       table->tables_.push_back(rows.compile(prefixes, table->measured_prefixes_));
     }
-    table->table_of_.push_back(group->second);
+    table->services_.push_back({group->second, service.names_sets()});
   }
   table->generation_ = generation;
   return table;

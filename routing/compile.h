@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "routing/geo.h"
+#include "routing/pick.h"
 #include "routing/prefix_table.h"
 #include "routing/ranking.h"
 #include "routing/state.h"
@@ -32,11 +33,18 @@ class RoutingTable {
  public:
   // The leaf and order for a client of a service; never empty.
   Leaf find(ServiceId service, const Address& client) const noexcept {
-    return tables_[table_of_[service.index()]].find(client);
+    return tables_[services_[service.index()].table].find(client);
   }
   // Has what find() reads for the client brought near: for clients that are looked up a little later.
   void warm(const Address& client) const noexcept;
   std::span<const SiteId> ranking(RankingId id) const noexcept { return rankings_.get(id); }
+  // Whether an answer of the service is more than the first site that may be named.
+  bool names_sets(ServiceId service) const noexcept {
+    return services_[service.index()].names_sets;
+  }
+  const SetPolicy& set_policy(ServiceId service) const noexcept {
+    return policies_[service.index()];
+  }
   const RankingSet& rankings() const noexcept { return rankings_; }
   std::uint64_t generation() const noexcept { return generation_; }
   // Prefixes that any site ever had an answer from.
@@ -46,8 +54,13 @@ class RoutingTable {
  private:
   friend std::shared_ptr<const RoutingTable> compile_prefixes(const Topology&, const PrefixSource&,
                                                               const GeoPrior*, std::uint64_t);
+  struct OfService {
+    std::uint32_t table = 0;
+    bool names_sets = false;
+  };
   std::vector<PrefixTable> tables_;
-  std::vector<std::uint32_t> table_of_;  // by ServiceId
+  std::vector<OfService> services_;  // by ServiceId
+  std::vector<SetPolicy> policies_;  // by ServiceId
   RankingSet rankings_;
   std::uint64_t generation_ = 0;
   std::size_t measured_prefixes_ = 0;

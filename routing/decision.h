@@ -14,17 +14,17 @@
 #include "base/ip.h"
 #include "routing/compile.h"
 #include "routing/estimate.h"
+#include "routing/pick.h"
 #include "routing/topology.h"
 
 namespace isochrone::routing {
 
 // Which layer of the table spoke.
 enum class Reason : std::uint8_t { measured, covering_prefix, geography, default_order };
-// Why the site is not the first of its ranking.
-// Why the first site of the ranking was passed over, or named although it is not up.
+// Why the first site of the ranking and its equals were passed over, or named although not up.
 enum class Override : std::uint8_t { none, site_down, draining, all_down, withheld };
 
-// What the query path needs: the first site of the ranking that is up, and the scope.
+// What the query path needs: the best site that is up, and the scope.
 struct Choice {
   SiteId site;
   std::uint8_t scope = 0;  // ECS scope prefix-length
@@ -32,14 +32,24 @@ struct Choice {
   Override override = Override::none;
 };
 
-// Cost: one table look-up and a scan of the ranking. When every site of the service is down, all
-// count as up (a checker that fails must not empty the answer), and `override` says so.
-Choice choose(const RoutingTable& table, ServiceId service, const Address& client,
-              SiteMask up) noexcept;
+// `named` are all sites of the answer, the choice's first. Cost: one table look-up and a scan of the
+// ranking. When every site of the service is down, all count as up (a checker that fails must not empty
+// the answer), and `override` says so.
+Choice choose(const RoutingTable& table, ServiceId service, const Address& client, SiteMask up,
+              NamedSites& named) noexcept;
+inline Choice choose(const RoutingTable& table, ServiceId service, const Address& client,
+                     SiteMask up) noexcept {
+  NamedSites named;
+  return choose(table, service, client, up, named);
+}
+
+// Override::site_down when none of the ranking's best is in `up`.
+Override passed_over(const RoutingTable& table, RankingId ranking, SiteMask up) noexcept;
 
 struct Candidate {
   SiteId site;
   bool is_up = true;
+  bool is_named = false;
   std::optional<Estimate> estimate;   // of the prefix that spoke
   std::optional<double> distance_km;  // from the geographic prior
   std::optional<Micros> score;
@@ -52,6 +62,7 @@ struct Decision {
   Seconds ttl{0};
   Reason reason = Reason::default_order;
   std::optional<Prefix> basis;        // the measured or geographic prefix it rests on
+  std::vector<SiteId> named;          // all sites of the answer, the best first; none: withheld
   std::vector<Candidate> candidates;  // in ranking order
   std::uint64_t generation = 0;
 };

@@ -72,7 +72,11 @@ Decision explain(const Topology& topology, const RoutingTable& table, const Pref
   decision.client = client;
   decision.service = service;
   const Nameable nameable = nameable_sites(sites, service, sites_of(asked), asked.on_all_down);
-  decision.choice = choose(table, service, client, nameable.sites);
+  NamedSites named;
+  decision.choice = choose(table, service, client, nameable.sites, named);
+  if (nameable.why != Override::withheld) {
+    decision.named.assign(named.all().begin(), named.all().end());
+  }
   if (nameable.why != Override::none) decision.choice.override = nameable.why;
   decision.ttl = asked.ttl;
   decision.generation = table.generation();
@@ -83,6 +87,8 @@ Decision explain(const Topology& topology, const RoutingTable& table, const Pref
         candidate_of(topology.sites[site.index()], estimate, asked.objective, from));
     decision.candidates.back().site = site;
     decision.candidates.back().is_up = (sites.up & site_bit(site)) != 0;
+    decision.candidates.back().is_named =
+        std::find(decision.named.begin(), decision.named.end(), site) != decision.named.end();
   }
   return decision;
 }

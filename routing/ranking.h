@@ -2,6 +2,8 @@
 //
 // RankingSet: orders of sites, each stored once and named by a small id.
 //
+// Marks:    what an order alone does not tell, for services that name several sites or share clients by
+//           weight (arrange.h). The others have none, and pay nothing for them.
 // Threads:  built by one thread, then immutable.
 // Cost:     get() is two loads.
 // Limits:   kMaxRankings distinct ones; what would be one more becomes the fallback given with it.
@@ -22,20 +24,42 @@ using RankingId = Strong<struct RankingTag, std::uint32_t>;
 // Far more than real maps need, and eight times fewer than a leaf of PrefixTable can name.
 constexpr std::size_t kMaxRankings = std::size_t{1} << 20;
 
+struct Marks {
+  // Bit i: the site at place i begins a group of equally good ones. 0: every site is its own.
+  std::uint64_t group_starts = 0;
+  // By place: the sites within the service's spread of the one there, itself included; none: all are.
+  std::span<const SiteMask> near;
+
+  // The place behind the group around `place`.
+  std::size_t group_end(std::size_t place, std::size_t places) const noexcept;
+};
+
 class RankingSet {
  public:
   // The id of this order. When the set is full, `otherwise`: an order of the same sites, so that an
   // answer is less good but never wrong.
-  RankingId intern(std::span<const SiteId> sites, RankingId otherwise);
+  RankingId intern(std::span<const SiteId> sites, RankingId otherwise) {
+    return intern(sites, Marks{}, otherwise);
+  }
+  RankingId intern(std::span<const SiteId> sites, const Marks& marks, RankingId otherwise);
   std::span<const SiteId> get(RankingId id) const noexcept {
     return {sites_.data() + starts_[id.index()], sites_.data() + starts_[id.index() + 1]};
   }
+  Marks marks(RankingId id) const noexcept;
   std::size_t size() const noexcept { return starts_.size() - 1; }
   std::size_t memory_bytes() const noexcept;
 
  private:
+  struct Marked {
+    std::uint64_t group_starts = 0;
+    std::uint32_t near_at = kNoNear;  // in near_, as many as the ranking has sites
+  };
+  static constexpr std::uint32_t kNoNear = ~std::uint32_t{0};
+
   std::vector<SiteId> sites_;             // all rankings one after the other
   std::vector<std::uint32_t> starts_{0};  // ranking i is sites_[starts_[i] .. starts_[i + 1])
+  std::vector<Marked> marked_;            // by ranking, up to the last that has marks
+  std::vector<SiteMask> near_;
   std::unordered_multimap<std::size_t, RankingId> by_hash_;
 };
 

@@ -25,6 +25,9 @@ using ServiceId = Strong<struct ServiceTag, std::uint16_t>;
 // One machine word: a mask test on the query path is one AND.
 constexpr std::size_t kMaxSites = 64;
 
+// More than any client tries; eight sites with two addresses each still fit the smallest UDP answer.
+constexpr std::size_t kMaxNamedSites = 8;
+
 // Degrees, north and east positive.
 struct Location {
   double latitude = 0;
@@ -82,6 +85,16 @@ struct Service {
   AnswerWith answer = AnswerWith::addresses;
   std::optional<Binding> https{};  // what HTTPS records say; without it there are none
   std::optional<Binding> svcb{};   // likewise SVCB
+  // How many sites one answer names, at most kMaxNamedSites: the best, and further ones.
+  unsigned count = 1;
+  // Further ones only so near the best of the answer; without it, however far.
+  std::optional<Micros> spread{};
+  unsigned others = 0;  // of them, so many from beyond the spread
+  // By place in `sites`: how equally good ones share clients; empty: the first of them has all.
+  std::vector<std::uint16_t> weights{};
+
+  // Whether an answer is more than the first site of a ranking.
+  bool names_sets() const noexcept { return count > 1 || !weights.empty(); }
 };
 
 struct Topology {

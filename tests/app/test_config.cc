@@ -47,6 +47,11 @@ services:
     min-gain: 2ms
     dwell: 1m
     objective: p90
+    count: 3
+    spread: 15ms
+    others: 1
+    weights: [2, 1]
+    https: {alpn: [h3, h2], port: 8443}
 )";
 
 class ConfigTest : public testing::Test {
@@ -61,6 +66,32 @@ class ConfigTest : public testing::Test {
     return {};
   }
 };
+
+TEST_F(ConfigTest, ReadsWhatAnswersName) {
+  const routing::Service service = parse(kWhole).topology.services[0];
+  EXPECT_EQ(service.answer, routing::AnswerWith::addresses);
+  EXPECT_EQ(service.count, 3U);
+  EXPECT_EQ(service.spread, Micros(15'000));
+  EXPECT_EQ(service.others, 1U);
+  EXPECT_EQ(service.weights, (std::vector<std::uint16_t>{2, 1}));
+  ASSERT_TRUE(service.https.has_value());
+  EXPECT_EQ(service.https->alpn, (std::vector<std::string>{"h3", "h2"}));
+  EXPECT_EQ(service.https->port, 8443);
+  EXPECT_TRUE(service.https->has_default_alpn);
+  EXPECT_FALSE(service.svcb.has_value());
+}
+
+TEST_F(ConfigTest, ReadsAliasesAndSvcb) {
+  const Config config = parse(
+      "node: {name: n}\ncollector: {listen: 127.0.0.1@0}\n"
+      "sites: [{name: fra, host-name: FRA.example.net.}, {name: iad, addresses: 192.0.2.2}]\n"
+      "services:\n"
+      "  - {name: cdn.example.com, sites: fra, answer: cname}\n"
+      "  - {name: _dns.example.com, sites: iad, svcb: {alpn: h2, doh-path: '/q{?dns}'}}\n");
+  EXPECT_EQ(config.topology.sites[0].host_name, "fra.example.net");
+  EXPECT_EQ(config.topology.services[0].answer, routing::AnswerWith::host_name);
+  EXPECT_EQ(config.topology.services[1].svcb->doh_path, "/q{?dns}");
+}
 
 TEST_F(ConfigTest, ReadsEveryRoleOfOneNode) {
   const Config config = parse(kWhole);

@@ -141,6 +141,33 @@ TEST_F(ConfigErrors, EachFaultSaysWhereWhatAndWhatToDo) {
        "\"2001:db8::1\""},
       {6, "sites: [{name: fra, addresses: []}]",
        "6:32: sites[].addresses: none; an answer has to name one, add it"},
+      {6, "sites: [{name: fra, addresses: 192.0.2.1}, {name: iad}]",
+       "6:44: sites[]: neither addresses nor host-name; an answer has to name one, add it"},
+      {6, "sites: [{name: fra, host-name: fra.example.net}]",
+       "7:43: services[].sites: site \"fra\" has no addresses, which this service answers with; "
+       "add "
+       "sites[].addresses or take the site out"},
+      {7, "services: [{name: www.example.com, sites: fra, answer: cname}]",
+       "7:43: services[].sites: site \"fra\" has no host name, which this service answers with; "
+       "add "
+       "sites[].host-name or take the site out"},
+      {7, "services: [{name: www.example.com, sites: fra, https: {no-default-alpn: true}}]",
+       "7:73: no-default-alpn without alpn: no protocol is left; name some in alpn"},
+      {7, "services: [{name: www.example.com, sites: fra, https: {alpn: [h2, h2]}}]",
+       "7:67: protocol \"h2\" is there twice; rename or remove one, the first is on line 7"},
+      {7, "services: [{name: www.example.com, sites: fra, svcb: {doh-path: dns-query}}]",
+       "7:65: \"dns-query\" is no path of DNS over HTTPS; write one like /dns-query{?dns}"},
+      {7, "services: [{name: www.example.com, sites: fra, count: 9}]",
+       "7:55: services[].count: 9 is outside 1..8 sites; choose a value inside"},
+      {7, "services: [{name: www.example.com, sites: fra, spread: 5ms}]",
+       "7:56: services[].spread without further sites; write count: 2 or more, or remove it"},
+      {7, "services: [{name: www.example.com, sites: fra, count: 2, others: 1}]",
+       "7:66: services[].others without spread, which says who is another; add it"},
+      {7, "services: [{name: www.example.com, sites: fra, count: 2, spread: 5ms, others: 2}]",
+       "7:79: services[].others 2 leaves no place for the best of count 2; raise count or lower "
+       "others"},
+      {7, "services: [{name: www.example.com, sites: fra, weights: [1, 2]}]",
+       "7:57: 2 weights for 1 sites; give one for each, in the order of sites"},
       {6, "sites: [{name: fra, addresses: 0.0.0.0}]",
        "6:32: 0.0.0.0 is nowhere; write the address that clients connect to"},
       {6, "sites: [{name: fra, addresses: 192.0.2.1}, {name: fra, addresses: 192.0.2.2}]",
@@ -211,6 +238,69 @@ TEST_F(ConfigErrors, SixtyFiveSitesAreOneTooMany) {
   EXPECT_EQ(errors_of(text),
             std::vector<std::string>{
                 "68:5: more than 64 sites; split them by service over several nodes"});
+}
+
+// Sites s0, s1, ... of one address each.
+std::string many_sites(int count) {
+  std::string sites = "sites:\n";
+  for (int i = 0; i < count; ++i) {
+    sites += "  - {name: s" + std::to_string(i) + ", addresses: 192.0.2." + std::to_string(i + 1) +
+             "}\n";
+  }
+  return sites;
+}
+std::string names_of(int count) {
+  std::string names = "s0";
+  for (int i = 1; i < count; ++i) names += ", s" + std::to_string(i);
+  return names;
+}
+
+TEST_F(ConfigErrors, SetsToSignAheadAreBounded) {
+  const std::string zone =
+      "node: {name: n}\ndns: {listen: 127.0.0.1@0}\n"
+      "zones: [{name: example.com, file: example.com.zone, dnssec: {}}]\n";
+  const auto service = [](int sites, int count) {
+    return "services: [{name: www.example.com, sites: [" + names_of(sites) +
+           "], count: " + std::to_string(count) + "}]\n";
+  };
+  EXPECT_EQ(errors_of(zone + many_sites(64) + service(64, 3)), std::vector<std::string>())
+      << "43744 sets";
+  const auto errors = errors_of(zone + many_sites(40) + service(40, 4));
+  ASSERT_EQ(errors.size(), 1U);
+  EXPECT_NE(errors[0].find("45:"), std::string::npos) << errors[0];
+  EXPECT_NE(
+      errors[0].find("count 4 of 40 sites makes 102090 sets to sign ahead in zone example.com"),
+      std::string::npos)
+      << errors[0];
+  const std::string unsigned_zone =
+      "node: {name: n}\ndns: {listen: 127.0.0.1@0}\n"
+      "zones: [{name: example.com, file: example.com.zone}]\n";
+  EXPECT_EQ(errors_of(unsigned_zone + many_sites(40) + service(40, 8)), std::vector<std::string>());
+}
+
+TEST_F(ConfigErrors, SitesOfOneAnswerShareNoAddress) {
+  const auto errors = errors_of(
+      "node: {name: n}\ncollector: {listen: 127.0.0.1@0}\n"
+      "sites: [{name: fra, addresses: 192.0.2.1}, {name: iad, addresses: 192.0.2.1}]\n"
+      "services: [{name: www.example.com, sites: [fra, iad], count: 2}]\n");
+  EXPECT_EQ(errors,
+            std::vector<std::string>{
+                "4:62: sites \"fra\" and \"iad\" share 192.0.2.1, so one answer cannot name "
+                "both; take one out of sites or write count: 1"});
+}
+
+TEST_F(ConfigErrors, AnAliasLeadsToOneNameThatIsNotItsOwn) {
+  const std::string head =
+      "node: {name: n}\ncollector: {listen: 127.0.0.1@0}\n"
+      "sites: [{name: fra, host-name: www.example.com}]\n";
+  const auto errors = errors_of(head +
+                                "services: [{name: www.example.com, sites: fra, answer: cname}, "
+                                "{name: a.example.com, sites: fra, answer: cname, count: 2}, "
+                                "{name: b.example.com, sites: fra, answer: cname, https: {}}]\n");
+  ASSERT_EQ(errors.size(), 3U);
+  EXPECT_NE(errors[0].find("would lead to itself"), std::string::npos) << errors[0];
+  EXPECT_NE(errors[1].find("an alias leads to one name"), std::string::npos) << errors[1];
+  EXPECT_NE(errors[2].find("an alias can have nothing else"), std::string::npos) << errors[2];
 }
 
 TEST_F(ConfigErrors, AllAreReportedAtOnceInTheOrderOfTheFile) {

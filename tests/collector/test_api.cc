@@ -150,6 +150,9 @@ TEST_F(Api, RoutesByWhatItWasTold) {
   EXPECT_EQ(decision["basis"], "192.0.2.0/24");
   EXPECT_EQ(decision["scope"], 24);
   EXPECT_EQ(decision["candidates"][0]["p50_us"], 20'000);
+  EXPECT_EQ(decision["sites"], json::parse(R"(["iad"])"));
+  EXPECT_EQ(decision["candidates"][0]["named"], true);
+  EXPECT_EQ(decision["candidates"][1]["named"], false);
   EXPECT_EQ(get_json("/v1/paths?prefix=192.0.2.0/24")["paths"].size(), 2U);
   EXPECT_EQ(get_json("/v1/table")["rows"][0]["ranking"], json::parse(R"(["iad","fra"])"));
   EXPECT_EQ(get_json("/v1/tasks/iad-1")["answered"], 1);
@@ -205,6 +208,28 @@ TEST_F(Api, HearsAnOperatorAtOnce) {
   ASSERT_EQ(post("health", event::to_json(down)).status, 200);
   EXPECT_EQ(get_json("/v1/sites")["sites"][0]["status"], "down");
   EXPECT_EQ(get_json("/v1/route?address=192.0.2.1")["decisions"][0]["site"], "iad");
+}
+
+TEST_F(Api, ShowsEverySiteThatAnAnswerNames) {
+  routing::Topology topology = two_sites();
+  topology.sites[1].host_name = "iad.example.net";
+  topology.services[0].count = 2;
+  topology.services.push_back({"cdn.example.com", {routing::SiteId(1)}});
+  topology.services[1].answer = routing::AnswerWith::host_name;
+  Options options = test_options();
+  options.state_dir = folder_.path();
+  options.window = Millis(100);
+  options.lateness = Millis(50);
+  ASSERT_TRUE(collector_->reload(options, topology));
+  const json decisions = get_json("/v1/route?address=192.0.2.1")["decisions"];
+  EXPECT_EQ(decisions[0]["site"], "fra");
+  EXPECT_EQ(decisions[0]["sites"], json::parse(R"(["fra","iad"])"));
+  EXPECT_EQ(decisions[0]["addresses"], json::parse(R"(["192.0.2.1","192.0.2.2"])"));
+  EXPECT_FALSE(decisions[0].contains("host_name"));
+  EXPECT_EQ(decisions[1]["host_name"], "iad.example.net");
+  EXPECT_EQ(decisions[1]["addresses"], json::array());
+  EXPECT_EQ(get_json("/v1/services")["services"][0]["count"], 2);
+  EXPECT_EQ(get_json("/v1/services")["services"][1]["answer"], "cname");
 }
 
 TEST_F(Api, TakesANewTopologyWithoutForgetting) {

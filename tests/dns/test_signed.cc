@@ -111,6 +111,32 @@ TEST_P(SignedAnswer, OfEveryRoutedTypeIsBelievedWhoeverLives) {
   }
 }
 
+TEST_P(SignedAnswer, OfEverySetOfSitesIsBelieved) {
+  for (const unsigned count : {2U, 3U}) {
+    routing::Topology topology = every_routed_type();
+    for (auto& service : topology.services) {
+      if (service.answer == routing::AnswerWith::addresses) service.count = count;
+      service.min_gain = Micros(90'000);
+      service.weights.assign(service.sites.size(), 1);
+    }
+    SignedWorld world(GetParam().denial, *GetParam().key, zone_of_every_routed_type(), topology);
+    for (routing::SiteMask up = 0; up < 8; ++up) {
+      world.snapshot.sites.up = up;
+      for (int i = 0; i < 3; ++i) {
+        const Prefix subnet(Address::v4(10, 9, static_cast<std::uint8_t>(i), 0), 24);
+        for (const Question& kind : kRoutedKinds) {
+          Question question = kind;
+          question.subnet = subnet;
+          question.wants_dnssec = true;
+          const Heard heard = ask(world.snapshot, question);
+          ASSERT_EQ(fault_of(world, heard, kind.name, kind.type), "")
+              << kind.name << " " << kind.type << " with " << up;
+        }
+      }
+    }
+  }
+}
+
 TEST_P(SignedAnswer, BitMapsNameEveryRoutedTypeOfAName) {  // RFC 8198
   const SignedWorld world(GetParam().denial, *GetParam().key, zone_of_every_routed_type(),
                           every_routed_type());
