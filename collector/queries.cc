@@ -142,6 +142,8 @@ json to_json(Engine& engine, const routing::Decision& decision) {
     json entry{{"site", topology.sites[candidate.site.index()].name},
                {"up", candidate.is_up},
                {"named", candidate.is_named}};
+    if (candidate.group) entry["group"] = *candidate.group;
+    if (candidate.is_near) entry["near"] = *candidate.is_near;
     if (candidate.score) entry["score_us"] = candidate.score->count();
     if (candidate.distance_km) entry["distance_km"] = std::llround(*candidate.distance_km);
     if (candidate.estimate) entry.update(to_json(*candidate.estimate, engine.now()));

@@ -50,6 +50,10 @@ struct Candidate {
   SiteId site;
   bool is_up = true;
   bool is_named = false;
+  // Where the service shares clients by weight: which group of equally good sites, from 1.
+  std::optional<unsigned> group;
+  // Where it has a spread: whether the site is within it of the best of the answer.
+  std::optional<bool> is_near;
   std::optional<Estimate> estimate;   // of the prefix that spoke
   std::optional<double> distance_km;  // from the geographic prior
   std::optional<Micros> score;

@@ -38,6 +38,22 @@ void set_reason(Decision& decision, const PrefixState* measured, const GeoPrior:
   }
 }
 
+// What sets and weights rest on.
+void set_marks(Decision& decision, const Marks& marks) {
+  const auto is_best = [&](const Candidate& one) { return one.site == decision.choice.site; };
+  const auto best = std::find_if(decision.candidates.begin(), decision.candidates.end(), is_best);
+  const auto place = static_cast<std::size_t>(best - decision.candidates.begin());
+  unsigned group = 0;
+  for (std::size_t i = 0; i < decision.candidates.size(); ++i) {
+    Candidate& candidate = decision.candidates[i];
+    if ((marks.group_starts >> i & 1) != 0) ++group;
+    if (marks.group_starts != 0) candidate.group = group;
+    if (!marks.near.empty()) {
+      candidate.is_near = (marks.near[place] & site_bit(candidate.site)) != 0;
+    }
+  }
+}
+
 Candidate candidate_of(const Site& site, const Estimate* estimate, Objective objective,
                        const Location* from) {
   Candidate candidate;
@@ -90,6 +106,7 @@ Decision explain(const Topology& topology, const RoutingTable& table, const Pref
     decision.candidates.back().is_named =
         std::find(decision.named.begin(), decision.named.end(), site) != decision.named.end();
   }
+  set_marks(decision, table.rankings().marks(decision.choice.ranking));
   return decision;
 }
 

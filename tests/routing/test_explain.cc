@@ -169,6 +169,37 @@ class RandomWorld {
   std::shared_ptr<const RoutingTable> table_;
 };
 
+TEST(Explain, ShowsWhatASetRestsOn) {
+  Topology topology = three_sites();
+  topology.services[0].count = 3;
+  topology.services[0].others = 1;
+  topology.services[0].spread = Micros(10'000);
+  topology.services[0].weights = {1, 1, 1};
+  const auto state =
+      state_of({measured("10.1.2.0/24", {{kFra, rtt(20)}, {kIad, rtt(20.1)}, {kSin, rtt(90)}})});
+  const auto table = compile_table(topology, state, nullptr, 1);
+  const Decision decision =
+      explain(topology, *table, state, nullptr, SiteStates{}, kWww, address("10.1.2.3"));
+  ASSERT_EQ(decision.named.size(), 3U);
+  EXPECT_EQ(decision.named.front(), decision.choice.site);
+  EXPECT_EQ(decision.named.back(), kSin);
+  EXPECT_EQ(decision.candidates[1].group, 1U);
+  EXPECT_EQ(decision.candidates[2].group, 2U);
+  EXPECT_EQ(decision.candidates[1].is_near, true);
+  EXPECT_EQ(decision.candidates[2].is_near, false);
+  EXPECT_TRUE(decision.candidates[2].is_named);
+}
+
+TEST(Explain, NamesNobodyWhenTheAnswerIsWithheld) {
+  Topology topology = three_sites();
+  topology.services[0].on_all_down = OnAllDown::nodata;
+  const auto table = compile_table(topology, {}, nullptr, 1);
+  const Decision decision =
+      explain(topology, *table, {}, nullptr, SiteStates{0, 0, {}}, kWww, address("10.1.2.3"));
+  EXPECT_TRUE(decision.named.empty());
+  EXPECT_EQ(decision.choice.override, Override::withheld);
+}
+
 TEST(Explain, AgreesWithTheAnswerOnRandomWorlds) {
   for (std::uint64_t seed = 1; seed <= 60; ++seed) {
     SCOPED_TRACE(seed);
