@@ -248,9 +248,10 @@ void ZoneBuilder::compile_node(std::size_t first, std::size_t end) {
 
 const ServiceName* ZoneBuilder::service_at(std::uint32_t node) const {
   const std::uint16_t id = zone_.nodes_[node].service;
+  if (id == Zone::kNoService) return nullptr;
   const auto found = std::ranges::find(
       services_, id, [](const ServiceName& service) { return service.service.value(); });
-  return found == services_.end() ? nullptr : &*found;
+  return &*found;
 }
 
 // True when routing answers instead of the set `head` begins. A CNAME is complained about later.
@@ -336,10 +337,7 @@ void ZoneBuilder::check_soa_row(const Row& soa, bool is_apex) {
     return;
   }
   const Bytes data = records_.rdata(soa);
-  if (!is_soa_data(data)) {
-    records_.error(soa.line, "SOA data is broken");
-    return;
-  }
+  if (!is_soa_data(data)) return records_.error(soa.line, "SOA data is broken");
   ByteReader numbers(data.last(20));
   zone_.serial_ = numbers.u32();
   numbers.skip(12);
