@@ -194,8 +194,8 @@ TEST(Explain, NamesNobodyWhenTheAnswerIsWithheld) {
   Topology topology = three_sites();
   topology.services[0].on_all_down = OnAllDown::nodata;
   const auto table = compile_table(topology, {}, nullptr, 1);
-  const Decision decision =
-      explain(topology, *table, {}, nullptr, SiteStates{0, 0, {}}, kWww, address("10.1.2.3"));
+  const Decision decision = explain(topology, *table, PerformanceState(), nullptr,
+                                    SiteStates{0, 0, {}}, kWww, address("10.1.2.3"));
   EXPECT_TRUE(decision.named.empty());
   EXPECT_EQ(decision.choice.override, Override::withheld);
 }
