@@ -84,7 +84,8 @@ NodeState random_state(Random& random) {
   NodeState state;
   for (std::uint64_t i = random.below(60); i > 0; --i) {
     const Address base = Address::from_bits(Family::v4, random(), 0);
-    auto& known = state.performance.at(Prefix(base, static_cast<int>(2 + random.below(23))));
+    routing::PrefixState known;
+    known.prefix = Prefix(base, static_cast<int>(2 + random.below(23)));
     for (std::uint16_t site = 0; site < kSites; ++site) {
       if (random.below(3) == 0) continue;
       routing::Estimate estimate;
@@ -93,6 +94,7 @@ NodeState random_state(Random& random) {
       estimate.samples = static_cast<std::uint32_t>(random.below(4) * 40);  // in vain at times
       known.set(routing::SiteId(site), estimate);
     }
+    state.performance.put(known);
   }
   return state;
 }
