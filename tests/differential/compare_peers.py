@@ -1,12 +1,14 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Asks Isochrone, Knot and NSD the same questions about the same zone and compares the replies.
+"""Asks Isochrone, Knot, NSD and gdnsd the same questions about the same zone and compares the replies.
 
 Compared are the response code, the flags AA and TC, the answer section as a set and the authority
 section of negative answers and referrals. Where the peers themselves disagree, Isochrone must agree
 with one of them; where it differs from both, the difference must be listed here with its reason.
+gdnsd gets what it can load of the zone; what it does otherwise by design is listed with the reason.
 """
 import argparse
+import collections
 import contextlib
 import itertools
 import os
@@ -92,7 +94,30 @@ zone:
     return ["nsd", "-d", "-c", str(config)]
 
 
-SERVERS = {"isochrone": isochrone, "knot": knot, "nsd": nsd}
+GDNSD_WRITES = {"A", "AAAA", "CAA", "CNAME", "MX", "NAPTR", "NS", "PTR", "SOA", "SRV", "TXT"}
+# Aliases that loop, wildcards that are no leaves or delegate, DNAME and types below 256 it has no word for.
+GDNSD_LACKS = {"loop1", "loop2", "sub.*.star", "*.cutwild", "under.cutwild", "old", "host.new", "away", "hinfo"}
+
+
+def gdnsd(folder, port, _):
+    zone = dns.zone.from_file(str(HERE / "example.com.zone"), origin="example.com", relativize=False, check_origin=False)
+    lines = []
+    for name, kind, ttl, data in ((name, dns.rdatatype.to_text(data.rdtype), ttl, data)
+                                  for name, ttl, data in zone.iterate_rdatas()):
+        if str(name.relativize(zone.origin)) in GDNSD_LACKS or kind == "DS":
+            continue
+        wire = data.to_wire()
+        lines.append(f"{name} {ttl} {kind} {data}" if kind in GDNSD_WRITES
+                     else f"{name} {ttl} TYPE{int(data.rdtype)} \\# {len(wire)} {wire.hex()}")
+    for name in ("zones", "run", "state"):
+        (folder / "gdnsd" / name).mkdir(parents=True)
+    (folder / "gdnsd/zones/example.com").write_text("\n".join(lines) + "\n")
+    (folder / "gdnsd/config").write_text(f"options => {{ listen => 127.0.0.1:{port}, udp_threads => 1, tcp_threads => 1, "
+                                         f"run_dir => {folder}/gdnsd/run, state_dir => {folder}/gdnsd/state }}\n")
+    return ["gdnsd", "-c", str(folder / "gdnsd"), "start"]
+
+
+SERVERS = {"isochrone": isochrone, "knot": knot, "nsd": nsd, "gdnsd": gdnsd}
 
 
 @contextlib.contextmanager
@@ -157,11 +182,38 @@ def questions():
         yield dns.name.from_text(text, dns.name.from_text("example.com")), kind
 
 
+def without_ttl(lines):
+    return {line.split(" ", 1)[0] + " " + line.split(" ", 2)[2] for line in lines}
+
+
+# What gdnsd does otherwise, and why; each takes question, our reply and gdnsd's.
+GDNSD_DIFFERS = {
+    "has not got the names left out": lambda name, kind, ours, theirs: lacks(name),
+    "has not got the DS, and refers instead": lambda name, kind, ours, theirs:
+        kind == "DS" and theirs[2] == frozenset(),
+    "refers without DS": lambda name, kind, ours, theirs:
+        ours[:3] == theirs[:3] and {line for line in ours[3] if " ds " not in line} == theirs[3],
+    "gives an alias and leaves the rest to be asked for": lambda name, kind, ours, theirs:
+        any(" cname " in line for line in ours[2]) and theirs[2] <= ours[2] and
+        all(" cname " in line for line in theirs[2]) and len(theirs[2]) == 1,
+    "takes its SOA's MINIMUM for its TTL": lambda name, kind, ours, theirs:
+        kind == "SOA" and ours[0] == theirs[0] and without_ttl(ours[2]) == without_ttl(theirs[2]),
+}
+
+
+def lacks(name):
+    """Whether the answer rests on a name that gdnsd's zone has not got."""
+    labels = str(name.relativize(dns.name.from_text("example.com"))).lower()
+    ends = {missing.removeprefix("sub.*.").removeprefix("*.") for missing in GDNSD_LACKS} | {"new", "terminal.new"}
+    return any(labels == end or labels.endswith("." + end) for end in ends)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--binary", type=pathlib.Path, required=True, help="the isochrone executable")
     options = parser.parse_args()
     asked, peers_differ, wrong = 0, 0, []
+    reasons, unlike_gdnsd = collections.Counter(), []
     with running(options.binary) as ports:
         for name, kind in questions():
             asked += 1
@@ -169,12 +221,21 @@ def main():
             peers_differ += seen["knot"] != seen["nsd"]
             if seen["isochrone"] not in (seen["knot"], seen["nsd"]) and not is_loop(name, kind):
                 wrong.append((name, kind, seen))
-    for name, kind, seen in wrong[:20]:
+            if seen["isochrone"] != seen["gdnsd"]:
+                reason = next((why for why, holds in GDNSD_DIFFERS.items()
+                               if holds(name, kind, seen["isochrone"], seen["gdnsd"])), None)
+                reasons[reason] += 1
+                if reason is None:
+                    unlike_gdnsd.append((name, kind, seen))
+    for name, kind, seen in wrong[:20] + unlike_gdnsd[:20]:
         print(f"\n{name} {kind}")
         for server, (code, flags, answer, authority) in seen.items():
             print(f"  {server:10} {code} {flags or '-'} answer={sorted(answer)} authority={sorted(authority)}")
     print(f"\n{asked} questions: knot and nsd differ on {peers_differ}, isochrone from both on {len(wrong)}")
-    return 1 if wrong else 0
+    print(f"gdnsd: {asked - reasons.total()} alike, {len(unlike_gdnsd)} differ without a reason")
+    for reason, count in reasons.items():
+        print(f"  {count:6} {reason}")
+    return 1 if wrong or unlike_gdnsd else 0
 
 
 if __name__ == "__main__":
