@@ -276,7 +276,7 @@ Payload take_payload(Taker& taker, const v1::Event& message) {
 Result<Event> event_of(const v1::Event& message) {
   Taker taker;
   if (message.schema() > kSchema) {
-    return fail(Errc::invalid,
+    return fail(Errc::not_found,
                 fmt::format("field \"schema\": version {} is not known here, only up "
                             "to {}; the collector is older than its source",
                             message.schema(), kSchema));

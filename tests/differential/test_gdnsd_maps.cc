@@ -64,7 +64,8 @@ std::vector<std::uint16_t> order_of(routing::SiteId best) {
 NodeState state_of(const Map& map) {
   NodeState state;
   for (const auto& [network, best] : map) {
-    routing::PrefixState& known = state.performance.at(network);
+    routing::PrefixState known;
+    known.prefix = network;
     const auto order = order_of(best);
     for (std::size_t i = 0; i < order.size(); ++i) {
       routing::Estimate estimate;
@@ -74,6 +75,7 @@ NodeState state_of(const Map& map) {
     }
     known.prefer(routing::ServiceId(0), best);
     known.version = 1;
+    state.performance.put(known);
   }
   return state;
 }
