@@ -41,7 +41,7 @@ constexpr std::array kKeys{
         "Whether queries may carry the client's network (RFC 7871)."},
     Key{"dns.max-udp-payload", integer, kOne, kOptional, "bytes", "512..1472", "1232",
         "The largest UDP answer; 1232 is never fragmented (RFC 9715)."},
-    Key{"dns.max-amplification", integer, kOne, kOptional, "", "0..1000", "0",
+    Key{"dns.max-amplification", integer, kOne, kOptional, "", "0..1000", "3",
         "A larger UDP answer than so many times the query needs a cookie, or TCP; 0 is no limit."},
     Key{"dns.cookies", boolean, kOne, kOptional, "", "", "true",
         "Whether clients can prove their address by a DNS cookie (RFC 7873)."},

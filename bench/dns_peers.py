@@ -213,6 +213,7 @@ node:
 dns:
   listen: [127.0.0.1@{port}]
   tcp-connections: 2000
+  max-amplification: 0   # as the peers, which send whatever fits
 zones:
   - name: bench.example
     file: {self.zone_file(flavour.names)}

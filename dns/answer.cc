@@ -82,6 +82,15 @@ bool amplifies(const AnswerOptions& options, const Request& request, const Reply
          reply.size > request.query.size() * options.max_amplification;
 }
 
+// A transfer is asked for, and a NOTIFY told, in some hundred octets. More than this is made to be hashed
+// and read again and again, and is answered like any query.
+constexpr std::size_t kMaxDeskOctets = 4'096;
+
+bool needs_desk(const Query& query) noexcept {
+  return query.has_tsig || query.opcode == kOpcodeNotify || query.type == type::axfr ||
+         query.type == type::ixfr;
+}
+
 }  // namespace
 
 Reply answer(const Snapshot& snapshot, const Request& request, MutableBytes out) noexcept {
@@ -91,8 +100,7 @@ Reply answer(const Snapshot& snapshot, const Request& request, MutableBytes out)
   const Verdict verdict =
       parse_query(request.query, {options.edns_client_subnet, !options.cookies.empty()}, query);
   if (verdict == Verdict::ignore || out.size() < kMinUdpPayload) return reply;
-  reply.needs_desk = query.has_tsig || query.opcode == kOpcodeNotify || query.type == type::axfr ||
-                     query.type == type::ixfr;
+  reply.needs_desk = needs_desk(query) && request.query.size() <= kMaxDeskOctets;
   OptContents opt = opt_contents(options, query, request, reply);
   const std::size_t limit = size_limit(options, query, request.transport, out.size());
   Response response(query, out, limit, opt);
@@ -117,6 +125,7 @@ Reply answer(const Snapshot& snapshot, const Request& request, MutableBytes out)
   short_response.set_truncated();
   reply.unsigned_denial.reset();
   reply.is_truncated = true;
+  reply.is_shortened = true;
   reply.size = short_response.finish();
   return reply;
 }

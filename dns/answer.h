@@ -38,6 +38,7 @@ struct Reply {
   std::size_t size = 0;  // octets of `out` to send; 0: send nothing
   Rcode rcode = Rcode::noerror;
   bool is_truncated = false;
+  bool is_shortened = false;  // truncated for being too large beside its query
   CookieVerdict cookie = CookieVerdict::none;
   std::optional<OnlineDenial> unsigned_denial;  // to be signed before the reply is sent
   bool lacked_signature = false;                // a longer denial stands for a compact one

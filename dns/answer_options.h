@@ -18,7 +18,7 @@ struct AnswerOptions {
   std::uint16_t max_udp_payload = 1232;  // fits 1280 minus headers, so never fragmented (RFC 9715)
   // A UDP reply to a sender without a good cookie is at most this many times its query; more is asked
   // for again over TCP. 0: no such limit.
-  unsigned max_amplification = 0;
+  unsigned max_amplification = 3;
   CookieSecrets cookies;
   RateLimitOptions rate_limit;  // kept by the workers
   std::string nsid;             // RFC 5001; empty: not told

@@ -19,6 +19,7 @@ struct WorkerCounters {
   std::array<Counter, 5> routed;  // by routing::Override
   Counter routed_by_subnet;
   Counter truncated;
+  Counter shortened;          // of them, for being too large beside an unproven query
   Counter ignored;            // responses and runts: never answered
   Counter oversized;          // datagrams longer than the receive buffer
   Counter send_failed;        // replies the kernel did not take
@@ -43,6 +44,7 @@ struct WorkerCounters {
     if (reply.size == 0) return ignored.add();
     replies[static_cast<std::size_t>(reply.rcode)].add();
     if (reply.is_truncated) truncated.add();
+    if (reply.is_shortened) shortened.add();
     if (!reply.service) return;
     routed[static_cast<std::size_t>(reply.choice.override)].add();
     if (reply.used_client_subnet) routed_by_subnet.add();

@@ -84,6 +84,10 @@ void measure_workers(Metrics& metrics, const std::deque<WorkerCounters>& workers
       "isochrone_dns_truncated_total", "Replies with TC.",
       [](const auto& w) -> auto& { return w.truncated; });
   count(
+      "isochrone_dns_amplification_limited_total",
+      "Of these, replies too large beside a query without a valid cookie.",
+      [](const auto& w) -> auto& { return w.shortened; });
+  count(
       "isochrone_dns_ignored_total", "Messages never answered: responses and runts.",
       [](const auto& w) -> auto& { return w.ignored; });
   count(

@@ -36,6 +36,17 @@ KnownOptions known_options(const Snapshot& snapshot) {
   return {snapshot.options.edns_client_subnet, !snapshot.options.cookies.empty()};
 }
 
+std::vector<std::uint8_t> truncated(std::vector<std::uint8_t> reply) {
+  reply[2] |= 0x02;  // TC
+  return reply;
+}
+
+// Whether so large a reply to someone who may have lent his address to a victim is better not sent.
+bool amplifies(const AnswerOptions& options, const Request& request, std::size_t size) {
+  const std::size_t most = options.max_amplification;
+  return most != 0 && size > request.query.size() * most;
+}
+
 // The serial of the SOA that an IXFR request has in its authority section (RFC 1995 section 3).
 std::optional<std::uint32_t> serial_of(Bytes message, const Query& query) {
   ByteReader in(message);
@@ -155,14 +166,17 @@ TransferDesk::Served TransferDesk::transfer(const std::shared_ptr<const Snapshot
       bare.begin() + static_cast<std::ptrdiff_t>(kHeaderOctets + query.question.size()),
       bare.end());
   wanted.is_udp = is_udp;
+  const bool is_signed = sign.key != nullptr;
   wanted.key = std::move(sign.key);
   wanted.chain = std::move(sign.chain);
   ++*running_;
   wanted.slot = std::shared_ptr<void>(nullptr, [running = running_](void*) { --*running; });
   counters_.transfers_begun.add();
   auto transfer = std::make_unique<TransferOut>(snapshot, *zone, std::move(wanted));
-  if (is_udp) return {transfer->next(request.now), nullptr};
-  return {{}, std::move(transfer)};
+  if (!is_udp) return {{}, std::move(transfer)};
+  auto reply = transfer->next(request.now);
+  const bool is_too_large = !is_signed && amplifies(snapshot->options, request, reply.size());
+  return {is_too_large ? truncated(bare) : std::move(reply), nullptr};
 }
 
 TransferDesk::Served TransferDesk::notify(const Snapshot& snapshot, const Request& request,

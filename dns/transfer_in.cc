@@ -12,6 +12,9 @@
 namespace isochrone::dns {
 namespace {
 
+// One for each label that a name can have: a longer ladder of pointers only costs time.
+constexpr std::size_t kMaxJumps = 127;
+
 // Where compressible names stand in a type's data (RFC 1035, and those RFC 3597 section 4 adds).
 struct NameLayout {
   std::size_t before = 0;
@@ -72,15 +75,14 @@ std::optional<std::vector<std::uint8_t>> expand_name(Bytes message, std::size_t&
   std::vector<std::uint8_t> name;
   std::size_t place = at;
   std::size_t lowest = at;  // pointers lead before it, so the walk ends
-  bool has_jumped = false;
+  std::size_t jumps = 0;
   while (place < message.size()) {
     const std::size_t length = message[place];
     if (length >= 0xc0) {
       if (place + 1 >= message.size()) return std::nullopt;
       const std::size_t target = (length & 0x3f) << 8 | message[place + 1];
-      if (!has_jumped) at = place + 2;
-      has_jumped = true;
-      if (target >= lowest) return std::nullopt;
+      if (jumps == 0) at = place + 2;
+      if (target >= lowest || ++jumps > kMaxJumps) return std::nullopt;
       lowest = place = target;
       continue;
     }
@@ -93,7 +95,7 @@ std::optional<std::vector<std::uint8_t>> expand_name(Bytes message, std::size_t&
                 message.begin() + static_cast<std::ptrdiff_t>(place + size));
     place += size;
     if (length > 0) continue;
-    if (!has_jumped) at = place;
+    if (jumps == 0) at = place;
     return name;
   }
   return std::nullopt;

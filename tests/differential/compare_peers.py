@@ -49,7 +49,7 @@ def free_port():
 def isochrone(folder, port, binary):
     config = folder / "isochrone.yaml"
     config.write_text(f"""node: {{name: ns, state-dir: {folder}/state, roles: [dns]}}
-dns: {{listen: [127.0.0.1@{port}]}}
+dns: {{listen: [127.0.0.1@{port}], max-amplification: 0}}
 zones: [{{name: example.com, file: {folder}/example.com.zone}}]
 """)
     return [str(binary), "run", "--config", str(config)]

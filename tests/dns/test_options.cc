@@ -107,11 +107,13 @@ TEST(Amplification, ALargeReplyNeedsACookieOrTcp) {
   const std::string zone = example_zone() + "big TXT \"" + std::string(250, 'x') + "\"\n";
   Snapshot snapshot = snapshot_of({}, {{"example.com", zone}}, three_sites());
   snapshot.options = world_with_secrets().options;
-  snapshot.options.max_amplification = 3;
+  snapshot.options.max_amplification = AnswerOptions().max_amplification;
+  ASSERT_EQ(snapshot.options.max_amplification, 3U) << "by default";
   Question question = with_option("000a 0008 2464c4abcf10c957", "big.example.com");
   question.type = "TXT";
   const auto heard = ask(snapshot, question);
   EXPECT_TRUE(heard.reply.is_truncated);
+  EXPECT_TRUE(heard.reply.is_shortened);
   EXPECT_LE(heard.bytes.size(), 3 * wire(question).size());
   question.options = from_hex("000a 0018" + heard.options.at(kCookie));
   EXPECT_FALSE(ask(snapshot, question).reply.is_truncated);

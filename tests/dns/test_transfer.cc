@@ -121,6 +121,23 @@ TEST(Transfer, IsRefusedUnlessARuleAllowsIt) {
   EXPECT_EQ(rcode_of(open.messages(wire({.name = "mail.example.com", .type = "AXFR"}))), "REFUSED");
 }
 
+TEST(Transfer, OverUdpAnswersNobodyWithMoreThanThreeTimesHisQuery) {
+  const std::string zone = "@ 60 SOA " + std::string(60, 'n') + "." + std::string(60, 'n') + " " +
+                           std::string(60, 'h') + "." + std::string(60, 'h') + " 7 3 3 3 3\n";
+  auto serving_large = [&](unsigned most) {
+    auto snapshot = std::make_shared<Snapshot>(*serving(zone + "@ 60 NS ns\n", everyone()));
+    snapshot->options.max_amplification = most;
+    return Desk(snapshot);
+  };
+  TransferIn client(
+      kApex, 1, [] { return ZoneRecords(); }, nullptr, 0x1234);
+  const auto ixfr = client.request(false, kNow);
+  const auto reply = serving_large(3).serve(ixfr, Transport::udp)->reply;
+  EXPECT_THAT(hear(reply).flags, HasSubstr("tc"));
+  EXPECT_LE(reply.size(), 3 * ixfr.size());
+  EXPECT_GT(serving_large(0).serve(ixfr, Transport::udp)->reply.size(), 3 * ixfr.size());
+}
+
 TEST(Transfer, CarriesTheZoneWithRoutedNamesInTheirLastResort) {
   Desk desk(serving(example_zone(), everyone()));
   const Arrived arrived = transfer(desk, "", std::nullopt);
@@ -165,6 +182,26 @@ TEST(Transfer, OverUdpThereIsOneSoaAtMost) {
     EXPECT_EQ(heard.answer.size(), 1U) << "from serial " << held;
     EXPECT_THAT(heard.answer, ::testing::Each(HasSubstr(" SOA ")));
   }
+}
+
+// A ladder of pointers, each to the one below it, down to a name: as many as a name has labels lead
+// there, more are a message made to cost time.
+TEST(Transfer, FollowsNoMorePointersThanANameHasLabels) {
+  std::vector<std::uint8_t> message{1, 'a', 0};
+  const auto climb = [&message](std::size_t rungs) {
+    std::size_t below = 0;
+    for (std::size_t i = 0; i < rungs; ++i) {
+      const std::size_t at = message.size();
+      message.push_back(static_cast<std::uint8_t>(0xc0 | below >> 8));
+      message.push_back(static_cast<std::uint8_t>(below));
+      below = at;
+    }
+    return below;
+  };
+  std::size_t at = climb(127);
+  EXPECT_EQ(expand_name(message, at), (std::vector<std::uint8_t>{1, 'a', 0}));
+  at = climb(128);
+  EXPECT_EQ(expand_name(message, at), std::nullopt);
 }
 
 TEST(Transfer, ManyRecordsShareAMessageAndEachIsSigned) {
