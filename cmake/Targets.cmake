@@ -32,7 +32,10 @@ function(isochrone_test name)
 endfunction()
 
 # isochrone_fuzz(query LINKS isochrone::dns): fuzz_query.cc with its corpus fuzz/corpus/query/.
-# With libFuzzer it explores; without, it replays the corpus as the test fuzz.query.
+# With libFuzzer it explores: for seconds as the test fuzz.query, and every night for
+# ISOCHRONE_FUZZ_SECONDS as fuzz_long.query, which goes on from what it found before. Without, it replays
+# the corpus.
+set(ISOCHRONE_FUZZ_SECONDS 480 CACHE STRING "How long each fuzz target explores at night")
 function(isochrone_fuzz name)
   cmake_parse_arguments(arg "" "" "LINKS" ${ARGN})
   add_executable(fuzz_${name} fuzz_${name}.cc)
@@ -41,6 +44,13 @@ function(isochrone_fuzz name)
   if(ISOCHRONE_FUZZ)
     target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
     add_test(NAME fuzz.${name} COMMAND fuzz_${name} -runs=20000 -seed=1 -max_len=4096 ${corpus})
+    set(found ${CMAKE_CURRENT_BINARY_DIR}/found/${name})
+    file(MAKE_DIRECTORY ${found})
+    math(EXPR patience "${ISOCHRONE_FUZZ_SECONDS} + 120")
+    # An input that takes ten seconds is a defect like a crash.
+    add_test(NAME fuzz_long.${name} COMMAND fuzz_${name} -max_total_time=${ISOCHRONE_FUZZ_SECONDS}
+      -max_len=16384 -timeout=10 -print_final_stats=1 -artifact_prefix=${found}- ${found} ${corpus})
+    set_tests_properties(fuzz_long.${name} PROPERTIES LABELS nightly TIMEOUT ${patience})
   else()
     target_sources(fuzz_${name} PRIVATE replay_main.cc)
     add_test(NAME fuzz.${name} COMMAND fuzz_${name} ${corpus})

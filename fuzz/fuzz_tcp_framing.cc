@@ -11,6 +11,7 @@
 #include "dns/framing.h"
 #include "dns/stream_options.h"
 #include "fuzz/dns_world.h"
+#include "fuzz/reply_check.h"
 
 using namespace isochrone;
 
@@ -37,8 +38,8 @@ Messages messages_of(Bytes stream, std::size_t piece) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static const dns::Snapshot snapshot = fuzz::make_dns_world();
   static std::vector<std::uint8_t> out(dns::kMaxMessage);
+  const dns::Snapshot& snapshot = fuzz::dns_worlds()[1];
   if (size == 0) return 0;
   const Bytes stream(data + 1, size - 1);
   const Messages messages = messages_of(stream, std::max<std::size_t>(size, 1));
@@ -49,9 +50,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     request.sender = Address::v4(10, 1, 2, 3);
     request.transport = dns::Transport::tcp;
     auto reply = dns::answer(snapshot, request, out);
+    fuzz::check_reply(snapshot, request, reply, out);
     const std::size_t before = reply.size;
     dns::add_stream_options(out, reply, Millis(10'000), true);
     if (reply.size < before || reply.size > out.size()) std::abort();
+    if (reply.size > 0 && !fuzz::is_whole(Bytes(out).first(reply.size))) std::abort();
     if (reply.wants_padding && reply.size % dns::kPaddedBlock != 0 && reply.size != out.size())
       std::abort();
   }

@@ -7,6 +7,7 @@
 #include "dns/transfer_desk.h"
 #include "dns/tsig.h"
 #include "fuzz/dns_world.h"
+#include "fuzz/reply_check.h"
 
 using namespace isochrone;
 
@@ -23,28 +24,44 @@ std::shared_ptr<const dns::Snapshot> world() {
   return snapshot;
 }
 
-}  // namespace
+// Whatever is signed with the key reaches what lies behind the signature.
+std::vector<std::uint8_t> signed_with(const dns::TsigKey& key, Bytes query) {
+  std::vector<std::uint8_t> message(query.begin(), query.end());
+  dns::TsigChain(key).sign(message, fuzz::kUnixNow);
+  return message;
+}
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static const auto snapshot = world();
+void serve(const std::shared_ptr<const dns::Snapshot>& snapshot, Bytes query) {
   static dns::WorkerCounters counters;
-  const Bytes query(data, size);
-  dns::Tsig tsig;
-  if (dns::find_tsig(query, tsig) == dns::TsigFound::one && tsig.at >= size) std::abort();
-  // What is no query never reaches the desk.
-  if (size < dns::kHeaderOctets || (data[2] & 0x80) != 0) return 0;
   for (const auto transport : {dns::Transport::udp, dns::Transport::tcp}) {
     dns::TransferDesk desk(counters, [](Bytes, const Address&) {});
     dns::Request request;
     request.query = query;
     request.sender = Address::v4(10, 1, 2, 3);
     request.transport = transport;
-    request.now = 1'795'479'151;
+    request.now = fuzz::kUnixNow;
     const auto served = desk.serve(snapshot, request);
     if (!served) continue;
     if (!served->reply.empty() && (served->reply[2] & 0x80) == 0) std::abort();
-    while (served->transfer && !served->transfer->next(request.now).empty()) {
+    if (!served->reply.empty() && !fuzz::is_whole(served->reply)) std::abort();
+    if (!served->transfer) continue;
+    for (auto next = served->transfer->next(request.now); !next.empty();
+         next = served->transfer->next(request.now)) {
+      if (!fuzz::is_whole(next)) std::abort();
     }
   }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  static const auto snapshot = world();
+  const Bytes query(data, size);
+  dns::Tsig tsig;
+  if (dns::find_tsig(query, tsig) == dns::TsigFound::one && tsig.at >= size) std::abort();
+  // What is no query never reaches the desk.
+  if (size < dns::kHeaderOctets || (data[2] & 0x80) != 0) return 0;
+  serve(snapshot, query);
+  if (size < 60'000) serve(snapshot, signed_with(snapshot->transfers->keys.front(), query));
   return 0;
 }
