@@ -10,6 +10,7 @@
 #include "app/config.h"
 #include "app/notifier.h"
 #include "app/roles.h"
+#include "base/descriptors.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "dns/server.h"
@@ -91,6 +92,9 @@ class Run {
 int run_command(const RunArguments& arguments) {
   // A peer that goes away is an error of that write, not the end of the process.
   ::signal(SIGPIPE, SIG_IGN);
+  // Likewise a file that may grow no further.
+  ::signal(SIGXFSZ, SIG_IGN);
+  raise_descriptor_limit();
   return Run(arguments.config).run();
 }
 

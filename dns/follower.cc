@@ -311,6 +311,7 @@ class StateFollower::Builder {
       if (!written) ++status.save_failures;
     });
     if (written) {
+      if (has_told_save_failure_) log_info("snapshot is written again");
       has_told_save_failure_ = false;
       if (is_save_urgent_) tick();  // a verdict came while the file was written
       return;

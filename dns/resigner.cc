@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "base/clock_step.h"
 #include "base/log.h"
 
 namespace isochrone::dns {
@@ -16,6 +17,7 @@ constexpr Millis kShortestPass{1'000};
 constexpr int kPassShare = 1'000;
 constexpr Millis kRetry{60'000};
 constexpr Millis kKeyPoll{3'600'000};
+constexpr Millis kClockPoll{1'000};
 
 }  // namespace
 
@@ -23,8 +25,13 @@ constexpr Millis kKeyPoll{3'600'000};
 class Resigner::Signer {
  public:
   Signer(Resigner& owner, Inputs inputs, std::function<void(Signed)> take)
-      : owner_(owner), take_(std::move(take)), timer_(owner.thread_.loop(), [this] { sign(); }) {
+      : owner_(owner),
+        take_(std::move(take)),
+        timer_(owner.thread_.loop(), [this] { sign(); }),
+        clock_timer_(owner.thread_.loop(), [this] { look_at_clock(); }) {
     replace(std::move(inputs));
+    look_at_clock();
+    clock_timer_.start(kClockPoll, kClockPoll);
   }
 
   void replace(Inputs inputs) {
@@ -35,6 +42,22 @@ class Resigner::Signer {
   }
 
  private:
+  // Timers do not follow a clock that is set, and validators do.
+  void look_at_clock() {
+    const Loop& loop = owner_.thread_.loop();
+    const auto step = clock_.observe(loop.wall(), loop.now());
+    if (!step) return;
+    owner_.status_.with([](Status& status) { ++status.clock_steps; });
+    const bool is_ahead = *step > Nanos(0);
+    const auto by = std::chrono::round<Seconds>(is_ahead ? *step : -*step);
+    log_warning(fmt::format("the clock was set {} by={} signing=\"{}\"",
+                            is_ahead ? "forward" : "back", format_duration(by),
+                            has_work() ? "again where needed" : "none"));
+    if (has_work()) sign();
+  }
+
+  bool has_work() const { return !inputs_.policies.empty() && inputs_.signatures; }
+
   void sign() {
     const Instant now = owner_.thread_.loop().wall();
     auto made = SignedZones::sign(inputs_.zones, inputs_.policies, now, inputs_.signatures.get());
@@ -72,7 +95,7 @@ class Resigner::Signer {
 
   void wait(bool has_failed) {
     timer_.stop();
-    if (inputs_.policies.empty() || !inputs_.signatures) return;
+    if (!has_work()) return;
     Millis due = has_failed ? kRetry : kKeyPoll;
     if (const auto next = inputs_.signatures->next_change()) {
       const Nanos left = *next - owner_.thread_.loop().wall();
@@ -86,6 +109,8 @@ class Resigner::Signer {
   Inputs inputs_;
   std::string said_;  // the errors of the last pass
   Timer timer_;
+  ClockStep clock_;
+  Timer clock_timer_;
 };
 
 Resigner::Resigner(Inputs inputs, std::function<void(Signed)> take) : thread_("dns-signer") {

@@ -4,7 +4,8 @@
 //
 // Threads:  owns one that does nothing else; every member may be called from any other thread.
 // Timing:   when something falls due, at most once a pass interval (a thousandth of the time between
-//           making and renewing), and once an hour to see what became of the key files.
+//           making and renewing), once an hour to see what became of the key files, and as soon as the
+//           wall clock was set.
 // Failures: a zone whose keys cannot be read goes on with those it had; said once, tried again every
 //           minute.
 #pragma once
@@ -32,6 +33,7 @@ class Resigner {
   struct Status {
     std::uint64_t passes = 0;
     std::uint64_t failures = 0;  // passes in which a zone could not be signed
+    std::uint64_t clock_steps = 0;
   };
 
   // `take` gets what was made, in this thread, and drops it when its zones are no longer served.

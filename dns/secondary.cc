@@ -54,8 +54,9 @@ Secondary::Secondary(Loop& loop, ZoneSource source, std::vector<TsigKey> keys,
       stall_(loop, [this] { give_up("it sends nothing"); }),
       expiry_(loop, [this] { expire(); }) {
   if (held_) {
+    // Confirmed in the future: the clock was set back since.
     const Nanos left = confirmed_at(source_.file) + held_->expire - loop_.wall();
-    expiry_.start(std::chrono::ceil<Millis>(std::max<Nanos>(left, Nanos(0))));
+    expiry_.start(std::chrono::ceil<Millis>(std::clamp<Nanos>(left, Nanos(0), held_->expire)));
   }
   wait(Millis(0));  // a version from disk may be old
 }
@@ -117,7 +118,7 @@ void Secondary::connect_to(const TransferPeer& peer) {
   random_bytes(id);
   transfer_ = std::make_unique<TransferIn>(
       apex_, held_ ? std::optional(held_->serial) : std::nullopt,
-      [this] { return read_stored_zone(source_.file, source_.name); }, key,
+      [this] { return unstored_ ? *unstored_ : read_stored_zone(source_.file, source_.name); }, key,
       static_cast<std::uint16_t>(id[0] << 8 | id[1]));
   const auto request = transfer_->request(is_whole_wanted_, unix_now());
   output_ = {static_cast<std::uint8_t>(request.size() >> 8),
@@ -193,17 +194,26 @@ void Secondary::install() {
   ZoneRecords copy = records;
   const std::string wrong = times ? install_(std::move(records)) : "no SOA";
   if (!wrong.empty()) return give_up(wrong);
-  if (const auto stored = store_zone(source_.file, copy); !stored) {
-    log_error(fmt::format("zone not stored, a restart waits for its primary reason=\"{}\"",
-                          stored.error().text()));
-  }
   const auto& primary = source_.transfer.primaries[primary_].endpoint;
   log_info(fmt::format("zone transferred zone={} serial={} from={} records={} incremental={}",
                        source_.name, times->serial, primary.to_string(), copy.rows.size(),
                        is_incremental));
+  store(std::move(copy));
   held_ = times;
   end_attempt();
   confirm_version();
+}
+
+// What cannot be written is kept, and tried again with every confirmation; told once, until it works.
+void Secondary::store(ZoneRecords records) {
+  const auto stored = store_zone(source_.file, records);
+  if (!stored && !unstored_) {
+    log_error(fmt::format("zone not stored, a restart waits for its primary zone={} reason=\"{}\"",
+                          source_.name, stored.error().text()));
+  }
+  if (stored && unstored_) log_info(fmt::format("zone is stored again zone={}", source_.name));
+  unstored_.reset();
+  if (!stored) unstored_ = std::move(records);
 }
 
 void Secondary::confirm_version() {
@@ -211,6 +221,7 @@ void Secondary::confirm_version() {
   retry_ = kFirstRetry;
   if (has_told_failure_) log_info(fmt::format("zone is refreshed again zone={}", source_.name));
   has_told_failure_ = false;
+  if (unstored_) store(ZoneRecords(*unstored_));
   confirm(source_.file, loop_.wall());
   expiry_.start(held_->expire);
   wait(std::exchange(is_notified_, false) ? Millis(0) : Millis(held_->refresh));

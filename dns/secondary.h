@@ -6,7 +6,8 @@
 //           the zone becomes unavailable when no primary confirmed it for the SOA's expire.
 // Transfer: over TCP, incremental where a version is held, whole when that fails; one primary after the
 //           other. A connection that gives nothing for kStall is given up.
-// Failures: what is broken changes nothing and is said once, until a primary works again.
+// Failures: what is broken changes nothing and is said once, until a primary works again. A version that
+//           cannot be stored is served all the same, and tried again whenever a primary confirms it.
 // Threads:  belongs to the loop's thread.
 #pragma once
 
@@ -62,6 +63,7 @@ class Secondary {
   bool receive();
   void take(TransferIn::Step step);
   void install();
+  void store(ZoneRecords records);
   void confirm_version();
   void end_attempt();
   void give_up(const std::string& why);
@@ -81,6 +83,7 @@ class Secondary {
   bool is_running_ = false;
   bool is_notified_ = false;  // while one was running: asked again when it ends
   bool has_told_failure_ = false;
+  std::optional<ZoneRecords> unstored_;  // the version that is served and could not be written
   Seconds retry_ = kFirstRetry;
   std::string why_;  // of the primaries tried in this round
 

@@ -7,6 +7,7 @@
 #include <deque>
 #include <utility>
 
+#include "base/descriptors.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/worker.h"
@@ -115,6 +116,21 @@ Errors fixed_changes(const Options& before, const Options& after) {
   return errors;
 }
 
+// A quarter of the descriptors, and no fewer than these, are kept from TCP clients: for the sockets that
+// listen, zones, keys, the snapshot and the collector.
+constexpr std::size_t kReservedDescriptors = 48;
+
+unsigned affordable(unsigned connections, std::size_t descriptors) {
+  const std::size_t kept = std::max(descriptors / 4, kReservedDescriptors);
+  const std::size_t most = std::max<std::size_t>(descriptors, kept + 1) - kept;
+  if (connections <= most) return connections;
+  log_warning(
+      fmt::format("fewer TCP connections than dns.tcp-connections, the process may open too "
+                  "few files; raise its limit connections={} files={}",
+                  most, descriptors));
+  return static_cast<unsigned>(most);
+}
+
 // What one option says about another.
 Options completed(Options options) {
   options.workers = std::max(1U, options.workers);
@@ -180,6 +196,7 @@ struct Server::Impl {
   const CookieSecrets own_secrets = random_cookie_secrets();  // where no file has them
   std::vector<Endpoint> listening;
   std::vector<XdpPort> xdp;  // their queues are the workers'
+  unsigned tcp_connections = 1;  // what the descriptors allow
   Fd lock;
 
   std::deque<WorkerCounters> counters;  // one writer each
@@ -202,6 +219,7 @@ void Server::Impl::start(BuildInputs inputs, std::vector<BoundEndpoint> bound,
       std::move(to_sign), [this](Resigner::Signed made) { follower->take(std::move(made)); });
   transfers = std::make_unique<TransferKeeper>(options, std::move(inputs), hooks());
   for (const BoundEndpoint& endpoint : bound) listening.push_back(endpoint.endpoint);
+  tcp_connections = affordable(options.tcp_connections, descriptor_limit());
   for (unsigned i = 0; i < options.workers; ++i) start_worker(i, bound);
 }
 
@@ -237,7 +255,7 @@ void Server::Impl::start_worker(unsigned index, std::vector<BoundEndpoint>& boun
   auto queues = std::make_shared<std::vector<XdpQueue>>(take_queues(index));
   AnswerWorker::Settings settings;
   settings.workers = options.workers;
-  settings.tcp_connections = std::max(1U, options.tcp_connections / options.workers);
+  settings.tcp_connections = std::max(1U, tcp_connections / options.workers);
   settings.tcp_per_client = options.tcp_per_client;
   settings.tcp_idle = options.tcp_idle;
   settings.notified = [this](Bytes apex, const Address&) { transfers->notified(apex); };

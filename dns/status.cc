@@ -3,6 +3,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "dns/zone_store.h"
+
 namespace isochrone::dns {
 namespace {
 
@@ -169,6 +171,9 @@ void measure_state(Metrics& metrics, const StateFollower::Status& status, const 
                   static_cast<double>(status.compilations));
   metrics.counter("isochrone_dns_snapshot_failures_total", "Snapshot files not written.",
                   static_cast<double>(status.save_failures));
+  metrics.counter("isochrone_dns_zone_store_failures_total",
+                  "Zones from primaries that could not be written.",
+                  static_cast<double>(zone_store_failures()));
   metrics.counter("isochrone_dns_events_dropped_total",
                   "Demand and decision events dropped because the collector was away.",
                   static_cast<double>(status.posted.dropped));
@@ -176,6 +181,8 @@ void measure_state(Metrics& metrics, const StateFollower::Status& status, const 
 
 void measure_signing(Metrics& metrics, const Resigner::Status& status,
                      const SignedZones* signatures) {
+  metrics.counter("isochrone_dns_clock_steps_total", "Times that the wall clock was found set.",
+                  static_cast<double>(status.clock_steps));
   if (signatures == nullptr) return;
   Instant soonest{};
   std::size_t bytes = 0;

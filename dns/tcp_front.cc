@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dns/tcp_front.h"
 
+#include <fmt/format.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <utility>
 
+#include "base/log.h"
 #include "dns/answer_worker.h"
 #include "dns/byte_stream.h"
 #include "dns/framing.h"
@@ -23,6 +26,12 @@ constexpr std::size_t kMaxBacklog = 2 * kReadOctets;
 // Connections taken per wake-up: the queries of those that are open come first.
 constexpr int kAcceptsPerWake = 32;
 constexpr Millis kMaxSweepInterval{1'000};
+// While all connections are taken, who does nothing for so much less than `idle` makes room (RFC 9210
+// section 4.4 leaves that to the server); looked for no more often than kCrowdedSweep.
+constexpr int kCrowdedShare = 8;
+constexpr Millis kCrowdedSweep{100};
+// A crowd that comes back within so long is the same one, of which was told.
+constexpr Seconds kCrowdEnds{60};
 
 }  // namespace
 
@@ -84,8 +93,8 @@ class TcpFront::Connection {
     while (backlog() < kMaxBacklog && !transfer_) {
       const auto query = take_message(rest);
       if (!query) break;
-      answer_one(*query);
-      progress_ = front_.loop_.now();
+      // What is not answered, an empty message say, keeps nobody.
+      if (answer_one(*query)) progress_ = front_.loop_.now();
     }
     input_.erase(input_.begin(), input_.end() - static_cast<std::ptrdiff_t>(rest.size()));
     if (input_.empty() && input_.capacity() > kReadOctets / 4) input_ = {};  // idle ones stay small
@@ -96,18 +105,24 @@ class TcpFront::Connection {
     return take_message(rest).has_value();
   }
 
-  void answer_one(Bytes query) {
+  // Whether there was anything to say.
+  bool answer_one(Bytes query) {
     auto& out = front_.reply_;
     Reply reply = front_.answers_.reply_to(query, peer_, Transport::tcp,
                                            MutableBytes(out).subspan(kLengthOctets));
     transfer_ = front_.answers_.take_transfer();
-    if (reply.size == 0) return pump_transfer();
+    if (reply.size == 0) {
+      const bool is_transfer = transfer_ != nullptr;
+      pump_transfer();
+      return is_transfer;
+    }
     add_stream_options(MutableBytes(out).subspan(kLengthOctets), reply, front_.limits_.idle,
                        stream_.is_encrypted());
     out[0] = static_cast<std::uint8_t>(reply.size >> 8);
     out[1] = static_cast<std::uint8_t>(reply.size);
     output_.insert(output_.end(), out.begin(),
                    out.begin() + static_cast<std::ptrdiff_t>(kLengthOctets + reply.size));
+    return true;
   }
 
   // The messages of a zone transfer that the backlog has room for. What follows waits for its end, and
@@ -149,7 +164,7 @@ class TcpFront::Connection {
   TcpFront& front_;
   ByteStream stream_;
   Address peer_;
-  Monotonic progress_;  // the last complete query, or the last time all replies were taken
+  Monotonic progress_;  // the last query answered, or the last time all replies were taken
   std::vector<std::uint8_t> input_;
   std::vector<std::uint8_t> output_;
   std::size_t written_ = 0;  // of output_
@@ -185,7 +200,7 @@ void TcpFront::listen(Fd socket, bool is_tls) {
 
 void TcpFront::accept_some(Listener& listener) {
   for (int i = 0; i < kAcceptsPerWake; ++i) {
-    if (connections_.size() >= limits_.connections) return set_accepting(false);
+    if (is_full() && !make_room()) return set_accepting(false);
     sockaddr_storage peer{};
     socklen_t size = sizeof peer;
     Fd socket(accept4(listener.socket.get(), reinterpret_cast<sockaddr*>(&peer), &size,
@@ -196,10 +211,12 @@ void TcpFront::accept_some(Listener& listener) {
       // Out of descriptors or memory: the listener stays readable, so it is left alone until the
       // next sweep instead of being asked in a circle.
       answers_.counters().tcp_refused.add();
+      tell_refused(errno);
       return set_accepting(false);
     }
     const auto address = Address::from_sockaddr(*reinterpret_cast<const sockaddr*>(&peer));
     if (!address) continue;
+    tell_refused(0);
     take(listener, std::move(socket), *address);
   }
 }
@@ -235,8 +252,31 @@ void TcpFront::set_accepting(bool accepting) {
   }
 }
 
+// Once, until a connection is taken again.
+void TcpFront::tell_refused(int error) {
+  if ((error != 0) == has_told_refused_) return;
+  has_told_refused_ = error != 0;
+  if (error == 0) return log_info("TCP connections are taken again");
+  log_error(fmt::format("no TCP connection can be taken, UDP goes on reason=\"{}\"",
+                        std::strerror(error)));
+}
+
+bool TcpFront::is_full() const { return connections_.size() >= limits_.connections; }
+
+bool TcpFront::make_room() {
+  const Monotonic now = loop_.now();
+  if (now - full_ >= kCrowdEnds) {
+    log_warning(fmt::format("all TCP connections are taken, the idle make room connections={}",
+                            connections_.size()));
+  }
+  full_ = now;
+  if (now - swept_ >= kCrowdedSweep) sweep();
+  return !is_full();
+}
+
 void TcpFront::sweep() {
-  const Monotonic oldest = loop_.now() - limits_.idle;
+  swept_ = loop_.now();
+  const Monotonic oldest = swept_ - (is_full() ? limits_.idle / kCrowdedShare : limits_.idle);
   std::vector<Connection*> idle;
   for (const auto& [key, connection] : connections_) {
     if (connection->is_idle(oldest)) idle.push_back(connection.get());
@@ -245,14 +285,14 @@ void TcpFront::sweep() {
     answers_.counters().tcp_timed_out.add();
     close(*connection);
   }
-  if (connections_.size() < limits_.connections) set_accepting(true);
+  if (!is_full()) set_accepting(true);
 }
 
 void TcpFront::close(Connection& connection) {
   const auto client = clients_.find(connection.peer());
   if (--client->second == 0) clients_.erase(client);
   connections_.erase(&connection);
-  if (connections_.size() < limits_.connections) set_accepting(true);
+  if (!is_full()) set_accepting(true);
 }
 
 }  // namespace isochrone::dns

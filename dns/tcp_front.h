@@ -4,10 +4,11 @@
 // fragmented, half-closed, slow.
 //
 // Threads:  belongs to the loop's thread. No call blocks on a client.
-// Limits:   TcpLimits::per_client of one address and TcpLimits::connections at once, more wait in the kernel's backlog; a connection that
-//           neither completes a query nor drains its replies for `idle` is closed, however slowly it
-//           trickles; replies beyond kMaxBacklog stop its reading, so a client that does not read
-//           costs that much and no more.
+// Limits:   TcpLimits::per_client of one address and TcpLimits::connections at once, more wait in the
+//           kernel's backlog; a connection that neither asks what can be answered nor drains its replies for
+//           `idle`, or an eighth of it while all are taken, is closed, however slowly it trickles;
+//           replies beyond kMaxBacklog stop its reading, so a client that does not read costs that
+//           much and no more.
 #pragma once
 
 #include <memory>
@@ -48,6 +49,9 @@ class TcpFront {
   void accept_some(Listener& listener);
   void take(Listener& listener, Fd socket, const Address& peer);
   void set_accepting(bool accepting);
+  void tell_refused(int error);
+  bool is_full() const;
+  bool make_room();
   void sweep();
   void close(Connection& connection);
 
@@ -61,6 +65,9 @@ class TcpFront {
   std::vector<std::uint8_t> input_;                   // what one read took
   std::vector<std::uint8_t> reply_;                   // length and message
   bool is_accepting_ = true;
+  bool has_told_refused_ = false;
+  Monotonic full_{-Seconds(3'600)};  // when all connections were last found taken
+  Monotonic swept_{};
   Timer sweep_;
 };
 

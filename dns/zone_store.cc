@@ -11,6 +11,7 @@
 #include <iterator>
 #include <system_error>
 
+#include "base/counter.h"
 #include "base/log.h"
 #include "dns/journal.h"
 #include "dns/snapshot_file.h"
@@ -29,7 +30,11 @@ void put(std::vector<std::uint8_t>& out, Bytes bytes) {
   out.insert(out.end(), bytes.begin(), bytes.end());
 }
 
+Counter failures;
+
 }  // namespace
+
+std::uint64_t zone_store_failures() { return failures.value(); }
 
 std::filesystem::path stored_zone_file(const std::filesystem::path& state_dir,
                                        std::string_view zone) {
@@ -52,11 +57,15 @@ Result<void> store_zone(const std::filesystem::path& file, const ZoneRecords& re
   std::copy(head.begin(), head.end(), bytes.begin());
   std::error_code error;
   std::filesystem::create_directories(file.parent_path(), error);
+  Result<void> stored;
   if (error) {
-    return fail(Errc::io,
-                fmt::format("cannot make {}: {}", file.parent_path().string(), error.message()));
+    stored = fail(Errc::io,
+                  fmt::format("cannot make {}: {}", file.parent_path().string(), error.message()));
+  } else {
+    stored = write_snapshot(file, bytes);
   }
-  return write_snapshot(file, bytes);
+  if (!stored) failures.add();
+  return stored;
 }
 
 ZoneRecords decode_stored_zone(Bytes file, std::string_view origin) {

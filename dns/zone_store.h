@@ -8,6 +8,7 @@
 // Writing: a temporary file, fsync, rename: a crash leaves the old or the new.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -23,7 +24,9 @@ namespace isochrone::dns {
 std::filesystem::path stored_zone_file(const std::filesystem::path& state_dir,
                                        std::string_view zone);
 
+// Failures are counted; by one thread, which stores all zones of the process.
 Result<void> store_zone(const std::filesystem::path& file, const ZoneRecords& records);
+std::uint64_t zone_store_failures();
 // No rows and no errors when there is no file; an error when it is broken.
 ZoneRecords read_stored_zone(const std::filesystem::path& file, std::string_view origin);
 ZoneRecords decode_stored_zone(Bytes file, std::string_view origin);

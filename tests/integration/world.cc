@@ -123,4 +123,19 @@ bool answers(const Endpoint& dns, std::string_view subnet, std::string_view addr
   return answer_for(dns, subnet) == Address::parse(address);
 }
 
+double metric(const std::string& url, const std::string& name) {
+  HttpClient client(url);
+  const auto reply = client.get("/metrics", kTimeout);
+  const auto at = reply ? reply->body.find("\n" + name + " ") : std::string::npos;
+  return at == std::string::npos ? -1 : std::stod(reply->body.substr(at + name.size() + 2));
+}
+
+std::size_t count_of(std::string_view text, std::string_view what) {
+  std::size_t found = 0;
+  for (auto at = text.find(what); at != std::string_view::npos; at = text.find(what, at + 1)) {
+    ++found;
+  }
+  return found;
+}
+
 }  // namespace isochrone::test

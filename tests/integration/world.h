@@ -59,4 +59,9 @@ std::string operator_says(std::string_view site, std::string_view status, std::u
 std::optional<Address> answer_for(const Endpoint& dns, std::string_view subnet);
 bool answers(const Endpoint& dns, std::string_view subnet, std::string_view address);
 
+// A metric without labels; -1 when it is not there.
+double metric(const std::string& url, const std::string& name);
+// How often `what` stands in `text`.
+std::size_t count_of(std::string_view text, std::string_view what);
+
 }  // namespace isochrone::test

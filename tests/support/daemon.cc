@@ -29,7 +29,8 @@ Pipe make_pipe() {
 }
 
 // Starts the program with the given descriptors as 0, 1 and 2.
-pid_t spawn(const std::vector<std::string>& arguments, int in, int out, int err) {
+pid_t spawn(const std::vector<std::string>& arguments, int in, int out, int err,
+            const std::function<void()>& prepare = {}) {
   std::vector<char*> argv;
   static const std::string binary = ISOCHRONE_BINARY;
   argv.push_back(const_cast<char*>(binary.c_str()));
@@ -41,6 +42,7 @@ pid_t spawn(const std::vector<std::string>& arguments, int in, int out, int err)
   ::dup2(in, 0);
   ::dup2(out, 1);
   ::dup2(err, 2);
+  if (prepare) prepare();
   ::execv(binary.c_str(), argv.data());
   ::_exit(127);
 }
@@ -62,10 +64,11 @@ int status_of(int wait_status) {
 
 }  // namespace
 
-Daemon::Daemon(const std::string& config) {
+Daemon::Daemon(const std::string& config, const std::function<void()>& prepare) {
   Pipe pipe = make_pipe();
   const Fd nothing(::open("/dev/null", O_RDWR | O_CLOEXEC));
-  pid_ = spawn({"run", "--config", config}, nothing.get(), nothing.get(), pipe.write.get());
+  pid_ =
+      spawn({"run", "--config", config}, nothing.get(), nothing.get(), pipe.write.get(), prepare);
   EXPECT_GT(pid_, 0);
   output_ = std::move(pipe.read);
 }
@@ -147,13 +150,14 @@ void Daemon::kill() {
   pid_ = -1;
 }
 
-Finished isochrone(std::vector<std::string> arguments, std::string_view input) {
+Finished isochrone(std::vector<std::string> arguments, std::string_view input,
+                   const std::function<void()>& prepare) {
   Pipe in = make_pipe();
   Pipe out = make_pipe();
   Pipe err = make_pipe();
   // Inputs of tests fit the pipe's 64 KiB, so that writing all of it first cannot block.
   EXPECT_LE(input.size(), 60'000U);
-  const pid_t child = spawn(arguments, in.read.get(), out.write.get(), err.write.get());
+  const pid_t child = spawn(arguments, in.read.get(), out.write.get(), err.write.get(), prepare);
   EXPECT_EQ(::write(in.write.get(), input.data(), input.size()),
             static_cast<ssize_t>(input.size()));
   in.write.reset();

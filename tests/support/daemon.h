@@ -36,8 +36,9 @@ inline bool eventually(const std::function<bool()>& condition,
 
 class Daemon {
  public:
-  // `isochrone run --config FILE`.
-  explicit Daemon(const std::string& config);
+  // `isochrone run --config FILE`. `prepare` runs in the child before the program does: limits,
+  // environment, privileges.
+  explicit Daemon(const std::string& config, const std::function<void()>& prepare = {});
   ~Daemon();
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
@@ -74,6 +75,7 @@ struct Finished {
   std::string out;
   std::string err;
 };
-Finished isochrone(std::vector<std::string> arguments, std::string_view input = {});
+Finished isochrone(std::vector<std::string> arguments, std::string_view input = {},
+                   const std::function<void()>& prepare = {});
 
 }  // namespace isochrone::test

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include "tests/integration/mutated.h"
+
+namespace isochrone::test {
+namespace {
+
+TEST(MutatedPackets, AMillionHarmNobody) { survive(1'000'000); }
+
+}  // namespace
+}  // namespace isochrone::test
