@@ -9,6 +9,7 @@
 #include "app/commands.h"
 #include "app/config.h"
 #include "app/notifier.h"
+#include "app/privileges.h"
 #include "app/roles.h"
 #include "base/descriptors.h"
 #include "base/log.h"
@@ -33,6 +34,9 @@ class Run {
     auto config = load_config(file_);
     if (!config) return failed("not started", config.error());
     set_log_level(config->node.log_level);
+    if (const auto limited = limit_privileges(*config); !limited) {
+      return failed("not started", {limited.error()});
+    }
     auto roles = Roles::start(*config);
     if (!roles) return failed("not started", roles.error());
     roles_ = std::move(*roles);

@@ -195,7 +195,7 @@ struct Server::Impl {
   Options options;
   const CookieSecrets own_secrets = random_cookie_secrets();  // where no file has them
   std::vector<Endpoint> listening;
-  std::vector<XdpPort> xdp;  // their queues are the workers'
+  std::vector<XdpPort> xdp;      // their queues are the workers'
   unsigned tcp_connections = 1;  // what the descriptors allow
   Fd lock;
 

@@ -245,7 +245,8 @@ void survive(std::uint64_t packets) {
   EXPECT_EQ(udp.undeserved + tcp.undeserved, 0U) << "replies to responses and runts";
   EXPECT_EQ(udp.too_large, 0U);
   EXPECT_GT(tcp.replies, 0U);
-  EXPECT_LT(resident_kib(daemon.pid()), memory + 8 * 1'024) << "KiB at the start: " << memory;
+  EXPECT_LT(resident_kib(daemon.pid()), memory + kSanitizedMemory * 8 * 1'024)
+      << "KiB at the start: " << memory;
   EXPECT_TRUE(eventually([&] { return open_descriptors(daemon.pid()) <= descriptors; }))
       << open_descriptors(daemon.pid()) << " descriptors, after the first part " << descriptors;
   std::printf(

@@ -13,6 +13,13 @@
 
 namespace isochrone::test {
 
+// What the thread sanitizer keeps of each octet that is touched, beside it.
+#if defined(__SANITIZE_THREAD__)
+constexpr std::size_t kSanitizedMemory = 8;
+#else
+constexpr std::size_t kSanitizedMemory = 1;
+#endif
+
 // A number of /proc/PID/status by its name, "VmRSS" or "CapEff", as written there; empty: no such.
 inline std::string process_status(pid_t pid, const std::string& name) {
   std::ifstream in("/proc/" + std::to_string(pid) + "/status");

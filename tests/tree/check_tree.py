@@ -35,6 +35,7 @@ DOORS = {
     r"curl/": {"base/http_client.cc"},
     r"prometheus/": {"base/metrics.cc"},
     r"openssl/": {"dns/hmac.cc", "dns/tls.cc"},
+    r"sys/capability\.h": {"app/privileges.cc"},
     r"zlib\.h": {"lab/text_file.cc"},
     r"bpf/": {"dns/xdp_hook.cc"},
     r"xdp/": {"dns/xdp_socket.cc"},
