@@ -3,12 +3,17 @@
 // compile_table: time and bytes over measured prefixes and geographic networks, for twenty sites.
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
+#include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "base/random.h"
 #include "routing/compile.h"
+#include "routing/packed_state.h"
 #include "routing/policy.h"
+#include "routing/table_compiler.h"
 
 namespace isochrone::routing {
 namespace {
@@ -73,6 +78,78 @@ void compile(benchmark::State& state) {
   state.counters["table_bytes"] = static_cast<double>(table->memory_bytes());
   state.counters["rankings"] = static_cast<double>(table->rankings().size());
 }
+// From a changed network to the next table: compiled whole, and by a compiler that follows.
+struct Followed {
+  explicit Followed(std::size_t count)
+      : sites(std::make_shared<Topology>(topology())), compiler(sites, nullptr) {
+    Random random(2);
+    for (std::size_t i = 0; i < count; ++i) prefixes.push_back(random_prefix(random));
+    std::sort(prefixes.begin(), prefixes.end());
+    prefixes.erase(std::unique(prefixes.begin(), prefixes.end()), prefixes.end());
+    for (const Prefix& prefix : prefixes) {
+      PrefixState next;
+      next.prefix = prefix;
+      measure_three(next, random);
+      known.put(next);
+    }
+    table = compiler.compile(view_of(known), 1);
+  }
+
+  // As a budget has it: three of the sites.
+  void measure_three(PrefixState& state, Random& random) const {
+    const auto first = random.below(kSites);
+    for (std::uint64_t i = 0; i < 3; ++i) {
+      Estimate estimate;
+      estimate.p50 = Micros(static_cast<Micros::rep>(random.below(200'000)));
+      estimate.samples = 100;
+      state.set(SiteId(static_cast<std::uint16_t>((first + i) % kSites)), estimate);
+    }
+    decide_preferences(state, *sites, kAllSites, Instant{});
+  }
+
+  Prefix change_one(Random& random) {
+    PrefixState next;
+    next.prefix = prefixes[random.below(prefixes.size())];
+    next.version = ++version;
+    measure_three(next, random);
+    known.apply(next);
+    return next.prefix;
+  }
+
+  std::shared_ptr<const Topology> sites;
+  PackedState known;
+  std::uint64_t version = 0;
+  std::vector<Prefix> prefixes;
+  TableCompiler compiler;
+  std::shared_ptr<const RoutingTable> table;
+};
+
+void follow(benchmark::State& state) {
+  Followed followed(static_cast<std::size_t>(state.range(0)));
+  Random random(4);
+  for (auto _ : state) {
+    std::map<Prefix, bool> changed;
+    for (std::int64_t i = 0; i < state.range(1); ++i) changed[followed.change_one(random)] = true;
+    followed.table = followed.compiler.update(changed, view_of(followed.known), 2);
+  }
+  state.counters["rankings"] = static_cast<double>(followed.table->rankings().size());
+}
+void follow_whole(benchmark::State& state) {
+  Followed followed(static_cast<std::size_t>(state.range(0)));
+  Random random(4);
+  for (auto _ : state) {
+    followed.change_one(random);
+    followed.table = compile_prefixes(*followed.sites, view_of(followed.known).all, nullptr, 2);
+  }
+}
+BENCHMARK(follow)
+    ->ArgNames({"measured", "changed"})
+    ->Args({100'000, 1})
+    ->Args({1'000'000, 1})
+    ->Args({1'000'000, 1'000})
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK(follow_whole)->ArgName("measured")->Arg(1'000'000)->Unit(benchmark::kMillisecond);
+
 BENCHMARK(compile)
     ->ArgNames({"measured", "networks"})
     ->Args({500, 0})

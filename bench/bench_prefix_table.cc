@@ -1,188 +1,198 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// PrefixTable: look-ups per second, time to build, and bytes, over random maps of several sizes.
+// PrefixTable: look-ups per second, time to build and bytes, beside other ways to look up.
 //
-// With ISOCHRONE_PREFIXES naming a file of prefixes, one a line, that map is measured too.
+// The map is a full Internet table: drawn from a seed in that shape, or with ISOCHRONE_PREFIXES the
+// one in a file of prefixes, one a line. The others: a binary trie and DIR-24-8, which give a ranking
+// and no scope, and with ISOCHRONE_MMDB the file of that name through libmaxminddb.
 #include <benchmark/benchmark.h>
+#include <maxminddb.h>
+#include <netinet/in.h>
 
 #include <algorithm>
 #include <cstdlib>
-#include <fstream>
 #include <string>
 #include <vector>
 
 #include "base/random.h"
-#include "base/text.h"
+#include "bench/internet_table.h"
+#include "bench/yardsticks.h"
+#include "routing/prefix_editor.h"
 #include "routing/prefix_table.h"
 
-namespace isochrone::routing {
+namespace isochrone::bench {
 namespace {
 
-constexpr RankingId kOtherwise{0};
-// Many sites give many orders: neighbours seldom agree, the unkind case for block lengths and size.
-constexpr std::uint64_t kRankings = 1'000;
+using routing::Leaf;
+using routing::PrefixTable;
 
-Address random_address(Random& random, Family family) {
-  // Of IPv6, what is given out: 2000::/3.
-  const std::uint64_t high = family == Family::v4 ? random() : (random() >> 3) | (1ULL << 61);
-  return Address::from_bits(family, high, random());
-}
+// Enough to touch every line of a table many times over; eight bytes each, so that reading them in
+// order takes little of the cache from it.
+constexpr std::size_t kClients = std::size_t{1} << 17;
 
-RankingId random_ranking(Random& random) {
-  return RankingId(static_cast<std::uint32_t>(random.below(kRankings)));
-}
+struct Clients {
+  Family family;
+  std::vector<std::uint64_t> bits;
 
-// Lengths as a routing table has them: most /24 and /48, the rest some bits shorter.
-std::vector<PrefixRow> random_rows(Family family, std::size_t count) {
-  Random random(1);
-  const int longest = family == Family::v4 ? 24 : 48;
-  const std::uint64_t spread = family == Family::v4 ? 8 : 16;
-  std::vector<PrefixRow> rows;
-  for (std::size_t i = 0; i < count; ++i) {
-    const int shorter = random.below(2) == 0 ? 0 : static_cast<int>(random.below(spread));
-    const Prefix prefix(random_address(random, family), longest - shorter);
-    rows.push_back({prefix, random_ranking(random)});
+  Address operator[](std::size_t i) const {
+    return Address::from_bits(family, bits[i], bits[i] * 0x9e37'79b9'7f4a'7c15);
   }
-  std::sort(rows.begin(), rows.end(),
-            [](const PrefixRow& a, const PrefixRow& b) { return a.prefix < b.prefix; });
-  return rows;
-}
+};
 
-std::vector<PrefixRow> file_rows() {
-  std::vector<PrefixRow> rows;
-  const char* name = std::getenv("ISOCHRONE_PREFIXES");
-  if (name == nullptr) return rows;
-  Random random(1);
-  std::ifstream file(name);
-  for (std::string line; std::getline(file, line);) {
-    if (const auto prefix = Prefix::parse(trim(line)))
-      rows.push_back({*prefix, random_ranking(random)});
-  }
-  std::sort(rows.begin(), rows.end(),
-            [](const PrefixRow& a, const PrefixRow& b) { return a.prefix < b.prefix; });
-  return rows;
-}
-
-// 2^18 addresses: many more than there are cache lines near the core, and read in order themselves.
-constexpr std::size_t kClients = std::size_t{1} << 18;
-
-std::vector<Address> random_clients(Family family) {
+// Anywhere: of IPv6, in 2000::/3, which is what is given out.
+Clients anywhere(Family family) {
   Random random(2);
-  std::vector<Address> clients;
-  for (std::size_t i = 0; i < kClients; ++i) clients.push_back(random_address(random, family));
-  return clients;
-}
-
-// Addresses inside the rows, so that the depth of IPv6 is walked.
-std::vector<Address> clients_inside(const std::vector<PrefixRow>& rows, Family family) {
-  std::vector<Prefix> prefixes;
-  for (const PrefixRow& row : rows) {
-    if (row.prefix.family() == family) prefixes.push_back(row.prefix);
-  }
-  Random random(3);
-  std::vector<Address> clients;
+  Clients clients{family, {}};
   for (std::size_t i = 0; i < kClients; ++i) {
-    clients.push_back(prefixes[random.below(prefixes.size())].address());
+    clients.bits.push_back(family == Family::v4 ? random() : (random() >> 3) | (1ULL << 61));
   }
   return clients;
 }
 
-void look_up(benchmark::State& state, const PrefixTable& table,
-             const std::vector<Address>& clients) {
+// Each inside a row, so that the depth of the table is walked.
+Clients inside(const std::vector<PrefixRow>& rows, Family family) {
+  const auto first_v6 = std::partition_point(
+      rows.begin(), rows.end(), [](const PrefixRow& row) { return row.prefix.address().is_v4(); });
+  const auto begin = family == Family::v4 ? rows.begin() : first_v6;
+  const auto end = family == Family::v4 ? first_v6 : rows.end();
+  Random random(3);
+  Clients clients{family, {}};
+  for (std::size_t i = 0; i < kClients; ++i) {
+    const auto count = static_cast<std::uint64_t>(end - begin);
+    const Prefix& prefix = begin[static_cast<std::ptrdiff_t>(random.below(count))].prefix;
+    const int length = std::min(prefix.length(), 63);
+    clients.bits.push_back(prefix.address().high() | (random() >> length));
+  }
+  return clients;
+}
+
+template <class Table>
+void look_up(benchmark::State& state, const Table& table, const Clients& clients) {
   for (auto _ : state) {
     std::uint32_t sum = 0;
-    for (const Address& client : clients) {
-      const Leaf leaf = table.find(client);
-      sum += leaf.ranking.value() + leaf.block_length;
-    }
+    for (std::size_t i = 0; i < kClients; ++i) sum += table.find(clients[i]).ranking.value();
     benchmark::DoNotOptimize(sum);
   }
-  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(clients.size()));
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(kClients));
   state.counters["table_bytes"] = static_cast<double>(table.memory_bytes());
 }
 
-// Each look-up waits for the one before.
-void look_up_dependent(benchmark::State& state, const PrefixTable& table,
-                       const std::vector<Address>& clients) {
+// Each look-up waits for the one before: no ranking has the highest bit, but only the answer tells.
+template <class Table>
+void look_up_dependent(benchmark::State& state, const Table& table, const Clients& clients) {
   std::size_t at = 0;
   for (auto _ : state) {
-    const Leaf leaf = table.find(clients[at]);
-    at = (at + 1 + leaf.ranking.value() + leaf.block_length) % kClients;
+    at = (at + 1 + (table.find(clients[at]).ranking.value() >> 31)) % kClients;
   }
   benchmark::DoNotOptimize(at);
   state.SetItemsProcessed(state.iterations());
 }
 
-void build(benchmark::State& state, const std::vector<PrefixRow>& rows) {
+const std::vector<PrefixRow>& rows() {
+  static const std::vector<PrefixRow> rows = internet_rows(std::getenv("ISOCHRONE_PREFIXES"));
+  return rows;
+}
+const PrefixTable& table() {
+  static const PrefixTable table = PrefixTable::build(rows(), kOtherwise);
+  return table;
+}
+const BinaryTrie& trie() {
+  static const BinaryTrie trie(rows());
+  return trie;
+}
+const Dir24& dir24() {
+  static const Dir24 dir(rows());
+  return dir;
+}
+
+template <Family family>
+void prefix_table(benchmark::State& state) {
+  look_up(state, table(), anywhere(family));
+}
+template <Family family>
+void prefix_table_inside(benchmark::State& state) {
+  look_up(state, table(), inside(rows(), family));
+}
+template <Family family>
+void prefix_table_dependent(benchmark::State& state) {
+  look_up_dependent(state, table(), inside(rows(), family));
+}
+void dir_24_8(benchmark::State& state) { look_up(state, dir24(), anywhere(Family::v4)); }
+void dir_24_8_dependent(benchmark::State& state) {
+  look_up_dependent(state, dir24(), inside(rows(), Family::v4));
+}
+template <Family family>
+void binary_trie(benchmark::State& state) {
+  look_up(state, trie(), anywhere(family));
+}
+template <Family family>
+void binary_trie_inside(benchmark::State& state) {
+  look_up(state, trie(), inside(rows(), family));
+}
+
+void maxminddb(benchmark::State& state) {
+  const char* file = std::getenv("ISOCHRONE_MMDB");
+  MMDB_s mmdb;
+  if (file == nullptr || MMDB_open(file, MMDB_MODE_MMAP, &mmdb) != MMDB_SUCCESS) {
+    state.SkipWithError("ISOCHRONE_MMDB names no database");
+    return;
+  }
+  const Clients clients = anywhere(Family::v4);
   for (auto _ : state) {
-    auto copy = rows;
-    benchmark::DoNotOptimize(PrefixTable::build(std::move(copy), kOtherwise));
+    for (std::size_t i = 0; i < kClients; ++i) {
+      sockaddr_in address{};
+      address.sin_family = AF_INET;
+      address.sin_addr.s_addr = static_cast<std::uint32_t>(clients.bits[i] >> 32);
+      int error = 0;
+      auto found = MMDB_lookup_sockaddr(&mmdb, reinterpret_cast<const sockaddr*>(&address), &error);
+      benchmark::DoNotOptimize(found);
+    }
   }
-  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(rows.size()));
-  state.counters["table_bytes"] =
-      static_cast<double>(PrefixTable::build(rows, kOtherwise).memory_bytes());
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(kClients));
+  MMDB_close(&mmdb);
 }
 
-template <Family family>
-void random_map_look_up(benchmark::State& state) {
-  const auto rows = random_rows(family, static_cast<std::size_t>(state.range(0)));
-  look_up(state, PrefixTable::build(rows, kOtherwise), random_clients(family));
-}
-template <Family family>
-void random_map_build(benchmark::State& state) {
-  build(state, random_rows(family, static_cast<std::size_t>(state.range(0))));
-}
-BENCHMARK_TEMPLATE(random_map_look_up, Family::v4)->Arg(1'000)->Arg(100'000)->Arg(1'000'000);
-BENCHMARK_TEMPLATE(random_map_look_up, Family::v6)->Arg(1'000)->Arg(100'000)->Arg(1'000'000);
-BENCHMARK_TEMPLATE(random_map_build, Family::v4)
-    ->Arg(1'000)
-    ->Arg(100'000)
-    ->Arg(1'000'000)
-    ->Unit(benchmark::kMillisecond);
-BENCHMARK_TEMPLATE(random_map_build, Family::v6)
-    ->Arg(1'000)
-    ->Arg(100'000)
-    ->Arg(1'000'000)
-    ->Unit(benchmark::kMillisecond);
-
-struct FromFile {
-  std::vector<PrefixRow> rows = file_rows();
-  PrefixTable table = PrefixTable::build(rows, kOtherwise);
-};
-
-// The rows of the file, read once; null without one.
-const FromFile* from_file(benchmark::State& state) {
-  static const FromFile file;
-  if (!file.rows.empty()) return &file;
-  state.SkipWithError("ISOCHRONE_PREFIXES names no file of prefixes");
-  return nullptr;
+void build(benchmark::State& state) {
+  for (auto _ : state) benchmark::DoNotOptimize(PrefixTable::build(rows(), kOtherwise));
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(rows().size()));
+  state.counters["table_bytes"] = static_cast<double>(table().memory_bytes());
 }
 
-template <Family family>
-void file_map_look_up(benchmark::State& state) {
-  if (const auto* file = from_file(state)) look_up(state, file->table, random_clients(family));
-}
-template <Family family>
-void file_map_look_up_inside(benchmark::State& state) {
-  if (const auto* file = from_file(state)) {
-    look_up(state, file->table, clients_inside(file->rows, family));
+// So many rows get another ranking, and the next table is there; the one before is given up.
+void update(benchmark::State& state) {
+  static routing::PrefixEditor editor(rows(), kOtherwise);
+  Random random(4);
+  std::vector<PrefixRow> changes;
+  for (std::size_t i = 0; i < kClients; ++i) {
+    changes.push_back({rows()[random.below(rows().size())].prefix, random_ranking(random)});
   }
-}
-template <Family family>
-void file_map_look_up_dependent(benchmark::State& state) {
-  if (const auto* file = from_file(state)) {
-    look_up_dependent(state, file->table, random_clients(family));
+  std::size_t next = 0;
+  PrefixTable latest = editor.table();
+  for (auto _ : state) {
+    for (std::int64_t i = 0; i < state.range(0); ++i) {
+      const PrefixRow& change = changes[next++ % kClients];
+      editor.set(change.prefix, change.ranking);
+    }
+    latest = editor.table();
   }
+  state.SetItemsProcessed(state.iterations() * state.range(0));
+  state.counters["table_bytes"] = static_cast<double>(latest.memory_bytes());
+  state.counters["editor_bytes"] = static_cast<double>(editor.memory_bytes());
 }
-void file_map_build(benchmark::State& state) {
-  if (const auto* file = from_file(state)) build(state, file->rows);
-}
-BENCHMARK_TEMPLATE(file_map_look_up, Family::v4);
-BENCHMARK_TEMPLATE(file_map_look_up, Family::v6);
-BENCHMARK_TEMPLATE(file_map_look_up_inside, Family::v6);
-BENCHMARK_TEMPLATE(file_map_look_up_dependent, Family::v4);
-BENCHMARK_TEMPLATE(file_map_look_up_dependent, Family::v6);
-BENCHMARK(file_map_build)->Unit(benchmark::kMillisecond);
+
+BENCHMARK_TEMPLATE(prefix_table, Family::v4);
+BENCHMARK(dir_24_8);
+BENCHMARK_TEMPLATE(binary_trie, Family::v4);
+BENCHMARK(maxminddb);
+BENCHMARK_TEMPLATE(prefix_table_inside, Family::v4);
+BENCHMARK_TEMPLATE(prefix_table, Family::v6);
+BENCHMARK_TEMPLATE(prefix_table_inside, Family::v6);
+BENCHMARK_TEMPLATE(binary_trie_inside, Family::v6);
+BENCHMARK_TEMPLATE(prefix_table_dependent, Family::v4);
+BENCHMARK(dir_24_8_dependent);
+BENCHMARK_TEMPLATE(prefix_table_dependent, Family::v6);
+BENCHMARK(build)->Unit(benchmark::kMillisecond);
+BENCHMARK(update)->ArgName("rows")->Arg(1)->Arg(1'000)->Unit(benchmark::kMicrosecond);
 
 }  // namespace
-}  // namespace isochrone::routing
+}  // namespace isochrone::bench

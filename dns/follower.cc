@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "dns/snapshot_file.h"
 #include "routing/explain.h"
+#include "routing/table_compiler.h"
 
 namespace isochrone::dns {
 namespace {
@@ -52,8 +53,7 @@ std::shared_ptr<Snapshot> build_snapshot(const BuildInputs& inputs, const NodeSt
                                          std::uint64_t generation) {
   auto snapshot = make_snapshot(inputs, state, generation);
   snapshot->table = routing::compile_prefixes(
-      *inputs.topology, [&state](const auto& visit) { state.performance.for_each(visit); },
-      inputs.geo.get(), generation);
+      *inputs.topology, routing::view_of(state.performance).all, inputs.geo.get(), generation);
   snapshot->measured_private = state.measured_private();
   return snapshot;
 }
@@ -99,6 +99,7 @@ class StateFollower::Builder {
     }
     if (before.collector_url != inputs_.collector_url) poster_.reset();
     if (has_new_names) state_.change_topology(*before.topology, *inputs_.topology);
+    compiler_.reset();
     compile();
     is_state_unsaved_ = true;
     if (must_follow_again) follow();
@@ -226,7 +227,7 @@ class StateFollower::Builder {
     compile_timer_.stop();
     is_compile_due_ = false;
     const Monotonic start = thread_.loop().now();
-    auto next = build_snapshot(inputs_, state_, current_->generation + 1);
+    auto next = compiled();
     const Nanos took = thread_.loop().now() - start;
     next_compile_ = start + std::max<Nanos>(kMinCompileInterval, took * kCompileShare);
     status_.with([&](Status& status) {
@@ -234,6 +235,20 @@ class StateFollower::Builder {
       ++status.compilations;
     });
     publish(std::move(next));
+  }
+
+  std::shared_ptr<Snapshot> compiled() {
+    auto next = make_snapshot(inputs_, state_, current_->generation + 1);
+    const auto changed = std::exchange(state_.changed, {});
+    if (compiler_) {
+      next->table = compiler_->update(changed, view_of(state_.performance), next->generation);
+      next->measured_private = state_.measured_private(current_->measured_private, changed);
+    } else {
+      compiler_.emplace(inputs_.topology, inputs_.geo);
+      next->table = compiler_->compile(view_of(state_.performance), next->generation);
+      next->measured_private = state_.measured_private();
+    }
+    return next;
   }
 
   void publish(std::shared_ptr<Snapshot> next) {
@@ -335,6 +350,7 @@ class StateFollower::Builder {
   std::shared_ptr<bool> is_alive_ = std::make_shared<bool>(true);     // read in this thread only
   std::shared_ptr<bool> follow_life_ = std::make_shared<bool>(true);  // of the followers in use
 
+  std::optional<routing::TableCompiler> compiler_;  // none before the first change
   bool is_compile_due_ = false;
   Monotonic next_compile_{};
   Timer compile_timer_;

@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "event/convert.h"
+#include "routing/compile.h"
 
 namespace isochrone::dns {
 namespace {
@@ -26,13 +27,14 @@ bool NodeState::apply_state(const event::Follower::Batch& batch,
     const auto* state = std::get_if<event::State>(&stored.event.payload);
     if (state == nullptr) continue;
     newest = std::max(newest, stored.event.time);
-    if (state->paths.empty()) {
-      const auto known = performance.find(state->prefix);
-      const bool is_newer = known && state->version > known->version;
-      has_changed |= is_newer && performance.erase(state->prefix);
-    } else {
-      has_changed |= performance.apply(event::from_event(*state, topology));
-    }
+    const auto known = performance.find(state->prefix);
+    if (known && state->version <= known->version) continue;
+    const bool is_changed = state->paths.empty()
+                                ? performance.erase(state->prefix)
+                                : performance.apply(event::from_event(*state, topology));
+    if (!is_changed) continue;
+    has_changed = true;
+    changed.try_emplace(state->prefix, known && routing::has_answers(*known));
   }
   return has_changed;
 }
@@ -88,6 +90,18 @@ PrivateMask NodeState::measured_private() const {
   performance.for_each([&](const routing::PrefixState& state) {
     mask = static_cast<PrivateMask>(mask | private_bit(state.prefix.address()));
   });
+  return mask;
+}
+
+PrivateMask NodeState::measured_private(PrivateMask before,
+                                        const std::map<Prefix, bool>& changes) const {
+  PrivateMask mask = before;
+  for (const auto& change : changes) {
+    const PrivateMask bit = private_bit(change.first.address());
+    if (bit == 0) continue;
+    if (!performance.find(change.first)) return measured_private();  // it may have been the last
+    mask = static_cast<PrivateMask>(mask | bit);
+  }
   return mask;
 }
 

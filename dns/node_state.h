@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 
@@ -50,6 +51,8 @@ struct NodeState {
   routing::PackedState performance;
   std::map<std::string, SiteHealth, std::less<>> health;
   Instant newest{};  // of the state events applied; the epoch when there was none
+  // What apply_state() changed since this was last emptied: whether the prefix had answers before.
+  std::map<Prefix, bool> changed;
 
   // True when something that answers depend on has changed. The estimates of another log replace ours
   // prefix by prefix as they come: until then the old ones are the best there is.
@@ -65,6 +68,8 @@ struct NodeState {
   // Without last_good, which no event tells.
   routing::SiteStates site_states(const routing::Topology& topology) const;
   PrivateMask measured_private() const;
+  // The same from what it was before these prefixes changed, without a walk over all.
+  PrivateMask measured_private(PrivateMask before, const std::map<Prefix, bool>& changes) const;
 
  private:
   void forget_versions();

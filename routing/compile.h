@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "routing/geo.h"
+#include "routing/group_rows.h"
 #include "routing/pick.h"
 #include "routing/prefix_table.h"
 #include "routing/ranking.h"
@@ -26,8 +27,8 @@
 
 namespace isochrone::routing {
 
-// Calls its argument with each known prefix, in order.
-using PrefixSource = std::function<void(const std::function<void(const PrefixState&)>&)>;
+// Whether any site ever had an answer from this prefix.
+bool has_answers(const PrefixState& prefix);
 
 class RoutingTable {
  public:
@@ -54,10 +55,14 @@ class RoutingTable {
  private:
   friend std::shared_ptr<const RoutingTable> compile_prefixes(const Topology&, const PrefixSource&,
                                                               const GeoPrior*, std::uint64_t);
+  friend class TableCompiler;
   struct OfService {
     std::uint32_t table = 0;
     bool names_sets = false;
   };
+  // Fills in what the topology tells; gives the first service of each group, in their tables' order.
+  std::vector<ServiceId> begin(const Topology& topology);
+
   std::vector<PrefixTable> tables_;
   std::vector<OfService> services_;  // by ServiceId
   std::vector<SetPolicy> policies_;  // by ServiceId

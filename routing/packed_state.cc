@@ -171,12 +171,17 @@ std::optional<PrefixState> PackedState::find(const Prefix& prefix) const {
   return changed != changes_.end() ? changed->second : find_packed(prefix);
 }
 
-std::optional<PrefixState> PackedState::find_packed(const Prefix& prefix) const {
-  auto block =
+// The one a prefix is in if it is packed; the end when all begin behind it.
+std::vector<PackedState::Block>::const_iterator PackedState::block_of(const Prefix& prefix) const {
+  const auto behind =
       std::upper_bound(blocks_.begin(), blocks_.end(), prefix,
                        [](const Prefix& wanted, const Block& one) { return wanted < one.first; });
-  if (block == blocks_.begin()) return std::nullopt;
-  --block;
+  return behind == blocks_.begin() ? blocks_.end() : behind - 1;
+}
+
+std::optional<PrefixState> PackedState::find_packed(const Prefix& prefix) const {
+  const auto block = block_of(prefix);
+  if (block == blocks_.end()) return std::nullopt;
   PrefixState state;
   for (ByteReader in(block->octets); in.remaining() > 0;) {
     take_record(in, state);
@@ -203,6 +208,37 @@ void PackedState::for_each(const std::function<void(const PrefixState&)>& visit)
     }
   }
   visit_changes_before(nullptr);
+}
+
+void PackedState::for_each_inside(const Prefix& around,
+                                  const std::function<void(const PrefixState&)>& visit) const {
+  auto changed = changes_.lower_bound(around);
+  const auto is_inside = [&] {
+    return changed != changes_.end() && around.contains(changed->first);
+  };
+  const auto visit_change = [&] {
+    if (changed->second) visit(*changed->second);
+    ++changed;
+  };
+  PrefixState state;
+  auto block = block_of(around);
+  if (block == blocks_.end()) block = blocks_.begin();
+  bool is_past = false;
+  for (; block != blocks_.end() && !is_past; ++block) {
+    for (ByteReader in(block->octets); in.remaining() > 0 && !is_past;) {
+      take_record(in, state);
+      if (state.prefix < around) continue;
+      is_past = !around.contains(state.prefix);
+      if (is_past) break;
+      while (is_inside() && changed->first < state.prefix) visit_change();
+      if (is_inside() && changed->first == state.prefix) {
+        visit_change();
+      } else {
+        visit(state);
+      }
+    }
+  }
+  while (is_inside()) visit_change();
 }
 
 void PackedState::pack() {

@@ -34,6 +34,9 @@ class PackedState {
   std::size_t size() const { return size_; }
   // Every prefix, in order; the reference holds for the call.
   void for_each(const std::function<void(const PrefixState&)>& visit) const;
+  // Likewise those inside a prefix, itself included. Cost: of find(), and of what lies there.
+  void for_each_inside(const Prefix& around,
+                       const std::function<void(const PrefixState&)>& visit) const;
 
   std::size_t memory_bytes() const;
 
@@ -45,6 +48,7 @@ class PackedState {
   };
 
   std::optional<PrefixState> find_packed(const Prefix& prefix) const;
+  std::vector<Block>::const_iterator block_of(const Prefix& prefix) const;
   bool append(const PrefixState& next);
   void change(PrefixState next);
   void pack();

@@ -41,15 +41,15 @@ RankingId RankingSet::intern(std::span<const SiteId> sites, const Marks& marks,
   }
   if (size() == kMaxRankings) return otherwise;
   const RankingId id(static_cast<std::uint32_t>(size()));
-  sites_.insert(sites_.end(), sites.begin(), sites.end());
-  starts_.push_back(static_cast<std::uint32_t>(sites_.size()));
+  sites_.append(sites);
+  starts_.append(static_cast<std::uint32_t>(sites_.size()));
   by_hash_.emplace(hash, id);
   if (marks.group_starts == 0 && marks.near.empty()) return id;
-  marked_.resize(size());
-  marked_.back().group_starts = marks.group_starts;
-  if (marks.near.empty()) return id;
-  marked_.back().near_at = static_cast<std::uint32_t>(near_.size());
-  near_.insert(near_.end(), marks.near.begin(), marks.near.end());
+  while (marked_.size() < id.index()) marked_.append(Marked{});
+  Marked marked{marks.group_starts, kNoNear};
+  if (!marks.near.empty()) marked.near_at = static_cast<std::uint32_t>(near_.size());
+  marked_.append(marked);
+  near_.append(marks.near);
   return id;
 }
 
@@ -57,7 +57,16 @@ Marks RankingSet::marks(RankingId id) const noexcept {
   if (id.index() >= marked_.size()) return {};
   const Marked& marked = marked_[id.index()];
   if (marked.near_at == kNoNear) return {marked.group_starts, {}};
-  return {marked.group_starts, std::span(near_).subspan(marked.near_at, get(id).size())};
+  return {marked.group_starts, std::span(near_.data() + marked.near_at, get(id).size())};
+}
+
+RankingSet RankingSet::without_index() const {
+  RankingSet copy;
+  copy.sites_ = sites_;
+  copy.starts_ = starts_;
+  copy.marked_ = marked_;
+  copy.near_ = near_;
+  return copy;
 }
 
 std::size_t RankingSet::memory_bytes() const noexcept {

@@ -4,7 +4,7 @@
 //
 // Marks:    what an order alone does not tell, for services that name several sites or share clients by
 //           weight (arrange.h). The others have none, and pay nothing for them.
-// Threads:  built by one thread, then immutable.
+// Threads:  built by one thread; copies without_index() are immutable while it goes on.
 // Cost:     get() is two loads.
 // Limits:   kMaxRankings distinct ones; what would be one more becomes the fallback given with it.
 #pragma once
@@ -12,9 +12,9 @@
 #include <cstdint>
 #include <span>
 #include <unordered_map>
-#include <vector>
 
 #include "base/strong.h"
+#include "routing/append_only.h"
 #include "routing/topology.h"
 
 namespace isochrone::routing {
@@ -36,6 +36,8 @@ struct Marks {
 
 class RankingSet {
  public:
+  RankingSet() { starts_.append(0); }
+
   // The id of this order. When the set is full, `otherwise`: an order of the same sites, so that an
   // answer is less good but never wrong.
   RankingId intern(std::span<const SiteId> sites, RankingId otherwise) {
@@ -47,6 +49,8 @@ class RankingSet {
   }
   Marks marks(RankingId id) const noexcept;
   std::size_t size() const noexcept { return starts_.size() - 1; }
+  // A copy to be read only, in no time: what tells whether an order is known already is left out.
+  RankingSet without_index() const;
   std::size_t memory_bytes() const noexcept;
 
  private:
@@ -56,10 +60,10 @@ class RankingSet {
   };
   static constexpr std::uint32_t kNoNear = ~std::uint32_t{0};
 
-  std::vector<SiteId> sites_;             // all rankings one after the other
-  std::vector<std::uint32_t> starts_{0};  // ranking i is sites_[starts_[i] .. starts_[i + 1])
-  std::vector<Marked> marked_;            // by ranking, up to the last that has marks
-  std::vector<SiteMask> near_;
+  AppendOnly<SiteId> sites_;          // all rankings one after the other
+  AppendOnly<std::uint32_t> starts_;  // ranking i is sites_[starts_[i] .. starts_[i + 1])
+  AppendOnly<Marked> marked_;         // by ranking, up to the last that has marks
+  AppendOnly<SiteMask> near_;
   std::unordered_multimap<std::size_t, RankingId> by_hash_;
 };
 

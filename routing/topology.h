@@ -82,6 +82,9 @@ struct Service {
   // How long a gain must last before answers move for it; gains that hurt to miss do not wait.
   Seconds dwell{10};
   Objective objective = Objective::p50;
+  // Sites that differ by less stand in the service's order, so that neighbours that differ by noise
+  // are one block and one cache entry. 0: in the order of what was measured.
+  Micros merge_within{0};
   AnswerWith answer = AnswerWith::addresses;
   std::optional<Binding> https{};  // what HTTPS records say; without it there are none
   std::optional<Binding> svcb{};   // likewise SVCB
