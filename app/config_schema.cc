@@ -229,6 +229,8 @@ constexpr std::array kKeys{
         "And last so long, unless it is 25 ms or more."},
     Key{"services[].objective", word, kOne, kOptional, "", "p50|min|p90", "p50",
         "The round-trip time that counts: the median, the least or the 90th percentile."},
+    Key{"services[].merge-within", duration, kOne, kOptional, "", "0s..10s", "0s",
+        "Sites that differ by less stand in the service's order, so that scopes are wider."},
     Key{"services[].count", integer, kOne, kOptional, "sites", "1..8", "1",
         "How many sites an answer names: the best, and further ones."},
     Key{"services[].spread", duration, kOne, kOptional, "", "0s..10s", "",

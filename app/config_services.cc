@@ -323,6 +323,8 @@ routing::Service read_service(const Section& section, const std::vector<routing:
   service.min_gain_share = section.one<double>("min-gain-share").value_or(0);
   service.dwell =
       std::chrono::duration_cast<Seconds>(section.one<Nanos>("dwell").value_or(Nanos(0)));
+  service.merge_within =
+      std::chrono::duration_cast<Micros>(section.one<Nanos>("merge-within").value_or(Nanos(0)));
   const auto objective = section.one<std::string>("objective").value_or("p50");
   service.objective = objective == "min"   ? routing::Objective::min
                       : objective == "p90" ? routing::Objective::p90

@@ -7,6 +7,9 @@
 // The clients are synthetic: each prefix of FILE (an Internet routing table, one per line) behaves like
 // a column of MATRIX drawn at random, all its RTTs scaled alike by up to a tenth and each by up to
 // another twentieth. K of its paths are measured: those the predictor chose for its column.
+//
+// What merge-within saves and costs is told of a fifth of them, all within a /16 (IPv6: /32) drawn to
+// the same column: neighbours that differ by those tenths and twentieths.
 #include <zlib.h>
 
 #include <algorithm>
@@ -120,6 +123,81 @@ Micros rtt_of(const lab::RttMatrix& matrix, const Model& model, std::size_t colu
                                    scale)));
 }
 
+// What every client's measured paths see.
+PerformanceState measure(const lab::RttMatrix& matrix, const Model& model,
+                         const std::vector<Prefix>& prefixes,
+                         const std::vector<std::size_t>& columns) {
+  PerformanceState state;
+  for (std::size_t i = 0; i < prefixes.size(); ++i) {
+    PrefixState& known = state.at(prefixes[i]);
+    for (const SiteId site : model.measured[columns[i]]) {
+      Estimate estimate;
+      estimate.p50 = rtt_of(matrix, model, columns[i], site.index(), i);
+      estimate.min = estimate.p90 = estimate.p50;
+      estimate.samples = 60;
+      known.set(site, estimate);
+    }
+  }
+  return state;
+}
+
+// Blocks with one answer each: what a resolver that asks for everything would keep.
+std::size_t count_blocks(const RoutingTable& table, Family family) {
+  const int width = family == Family::v4 ? 32 : 64;  // deeper ones are counted as one
+  const std::uint64_t end = family == Family::v4 ? 0 : 0x4000'0000'0000'0000;
+  std::uint64_t high = family == Family::v4 ? 0 : 0x2000'0000'0000'0000;
+  std::size_t blocks = 0;
+  do {
+    const Leaf leaf = table.find(ServiceId(0), Address::from_bits(family, high, 0));
+    const int least = family == Family::v4 ? 0 : 3;
+    const int length = std::clamp<int>(leaf.block_length, least, width);
+    if (length == 0) return 1;
+    high += std::uint64_t{1} << (64 - length);
+    ++blocks;
+  } while (high != end);
+  return blocks;
+}
+
+// For each tolerance: blocks, orders, and what the answers cost over the best site that was measured.
+void print_merge_trade(const lab::RttMatrix& matrix, const Model& model, Topology topology,
+                       std::vector<Prefix> prefixes) {
+  std::vector<Prefix> some;
+  for (std::size_t i = 0; i < prefixes.size(); i += 5) some.push_back(prefixes[i]);
+  std::vector<std::size_t> columns;
+  for (const Prefix& prefix : some) {
+    const Prefix around(prefix.address(), prefix.family() == Family::v4 ? 16 : 32);
+    columns.push_back(Random(std::hash<Prefix>{}(around)).below(model.columns.size()));
+  }
+  PerformanceState state = measure(matrix, model, some, columns);
+  for (const Prefix& prefix : some) {
+    decide_preferences(state.at(prefix), topology, kAllSites, kNow);
+  }
+  const char* comma = "";
+  for (const int within_us : {0, 500, 1'000, 2'000, 5'000}) {
+    topology.services[0].merge_within = Micros(within_us);
+    const auto table = compile_table(topology, state, nullptr, 1);
+    std::vector<double> added;
+    for (std::size_t i = 0; i < some.size(); ++i) {
+      const SiteId best = *state.find(some[i])->preferred(ServiceId(0));
+      const SiteId used =
+          table->ranking(table->find(ServiceId(0), some[i].address()).ranking).front();
+      const Estimate* paid = state.find(some[i])->find(used);
+      if (paid == nullptr) continue;  // a longer prefix speaks there
+      added.push_back(
+          static_cast<double>((paid->p50 - state.find(some[i])->find(best)->p50).count()) / 1'000);
+    }
+    std::sort(added.begin(), added.end());
+    std::printf(
+        "%s{\"within_ms\":%.1f,\"blocks\":%zu,\"rankings\":%zu,\"added_mean_ms\":%.3f,"
+        "\"added_p99_ms\":%.3f}",
+        comma, within_us / 1e3, count_blocks(*table, Family::v4) + count_blocks(*table, Family::v6),
+        table->rankings().size(),
+        std::accumulate(added.begin(), added.end(), 0.0) / static_cast<double>(added.size()),
+        added[added.size() * 99 / 100]);
+    comma = ",";
+  }
+}
+
 int run(const Arguments& arguments) {
   const auto matrix = lab::RttMatrix::read(arguments.rtt);
   std::vector<Prefix> prefixes = read_prefixes(arguments);
@@ -142,17 +220,7 @@ int run(const Arguments& arguments) {
     columns.push_back(random.below(model.columns.size()));
   }
   const std::size_t before = resident_bytes();
-  PerformanceState state;
-  for (std::size_t i = 0; i < prefixes.size(); ++i) {
-    PrefixState& known = state.at(prefixes[i]);
-    for (const SiteId site : model.measured[columns[i]]) {
-      Estimate estimate;
-      estimate.p50 = rtt_of(*matrix, model, columns[i], site.index(), i);
-      estimate.min = estimate.p90 = estimate.p50;
-      estimate.samples = 60;
-      known.set(site, estimate);
-    }
-  }
+  PerformanceState state = measure(*matrix, model, prefixes, columns);
   const std::size_t state_bytes = resident_bytes() - before;
   std::vector<double> decide_s;
   std::vector<double> compile_s;
@@ -186,10 +254,12 @@ int run(const Arguments& arguments) {
   std::printf(
       "{\"clients\":%zu,\"sites\":%zu,\"paths\":%zu,\"decide_s\":%.3f,\"compile_s\":%.3f,"
       "\"compile_min_s\":%.3f,\"compile_max_s\":%.3f,\"state_bytes\":%zu,\"table_bytes\":%zu,"
-      "\"rankings\":%zu,\"mean_ms\":%.3f,\"p95_ms\":%.3f}\n",
+      "\"rankings\":%zu,\"mean_ms\":%.3f,\"p95_ms\":%.3f,\"merge\":[",
       prefixes.size(), arguments.sites, arguments.paths, decide_s[2], compile_s[2],
       compile_s.front(), compile_s.back(), state_bytes, table->memory_bytes(),
       table->rankings().size(), mean, penalties[penalties.size() * 95 / 100]);
+  print_merge_trade(*matrix, model, topology, prefixes);
+  std::printf("]}\n");
   return 0;
 }
 

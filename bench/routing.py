@@ -230,6 +230,11 @@ def recompute(build, data, folder):
           f"[{f['compile_min_s']:.2f}..{f['compile_max_s']:.2f}], one core, median of five"
           f"\n  state {f['state_bytes'] / 1e6:.0f} MB, table {f['table_bytes'] / 1e6:.0f} MB, {f['rankings']} rankings"
           f"\n  penalty mean {f['mean_ms']:.2f} ms, p95 {f['p95_ms']:.1f} ms")
+    print("\nmerge-within, a fifth of them, neighbours alike but for a tenth"
+          f"\n  {'':<8} {'blocks':>8} {'orders':>8} {'added mean':>11} {'p99 (ms)':>9}")
+    for row in f["merge"]:
+        print(f"  {row['within_ms']:>4.1f} ms {row['blocks']:>8} {row['rankings']:>8} "
+              f"{row['added_mean_ms']:>11.3f} {row['added_p99_ms']:>9.3f}")
     return f
 
 

@@ -221,6 +221,7 @@ HttpResponse query_services(Engine& engine) {
                                 {"ttl_s", service.ttl.count()},
                                 {"min_gain_us", service.min_gain.count()},
                                 {"min_gain_share", service.min_gain_share},
+                                {"merge_within_us", service.merge_within.count()},
                                 {"dwell_s", service.dwell.count()},
                                 {"objective", routing::to_string(service.objective)},
                                 {"answer", is_alias(service) ? "cname" : "addresses"},

@@ -182,6 +182,29 @@ std::vector<SiteId> in_order(std::vector<std::pair<Key, SiteId>> keyed) {
   return sites;
 }
 
+// Of `sites`, best first and with their scores, again and again the earliest in the service's order
+// among those less than merge_within behind the first that is left. Equal but for noise, they come in
+// one order for every client, and none costs more than merge_within over what was first.
+void merge(std::vector<SiteId>& sites, std::vector<Micros> scores, const Service& service) {
+  const auto place_of = [&](SiteId site) {
+    return std::find(service.sites.begin(), service.sites.end(), site);
+  };
+  for (std::size_t first = 0; first < scores.size(); ++first) {
+    std::size_t chosen = first;
+    for (std::size_t i = first + 1; i < scores.size(); ++i) {
+      const bool is_near = scores[i] < scores[first] + service.merge_within;
+      if (is_near && place_of(sites[i]) < place_of(sites[chosen])) chosen = i;
+    }
+    const auto rotate = [&](auto& all) {
+      const auto begin = all.begin() + static_cast<std::ptrdiff_t>(first);
+      const auto at = all.begin() + static_cast<std::ptrdiff_t>(chosen);
+      std::rotate(begin, at, at + 1);
+    };
+    rotate(sites);
+    rotate(scores);
+  }
+}
+
 }  // namespace
 
 Micros score(const Estimate& estimate, Objective objective) {
@@ -223,7 +246,16 @@ std::vector<SiteId> rank_sites(const Service& service, ServiceId id, const Prefi
   std::vector<std::pair<Place, SiteId>> places;
   places.reserve(service.sites.size());
   for (const SiteId site : fallback) places.emplace_back(place_of(site), site);
-  return in_order(std::move(places));
+  std::vector<SiteId> sites = in_order(std::move(places));
+  if (service.merge_within == Micros(0)) return sites;
+  std::vector<Micros> scores;
+  for (const SiteId site : sites) {
+    const Estimate* estimate = prefix.find(site);
+    if (estimate == nullptr || estimate->samples == 0) break;
+    scores.push_back(score(*estimate, service.objective));
+  }
+  merge(sites, std::move(scores), service);
+  return sites;
 }
 
 std::vector<SiteId> by_distance(const Service& service, const Topology& topology,

@@ -37,6 +37,8 @@ bool decide_preferences(PrefixState& prefix, const Topology& topology, SiteMask 
 // The sites of a service in order for a prefix: preferred first, then those that answered by score,
 // then those not measured as `fallback` orders them, then those that were measured in vain.
 // `fallback` is a permutation of the service's sites, and so is the result; ties keep its order.
+// With merge_within, sites that answered and differ by less stand in the service's order: at each
+// place at most that much is lost against what would stand there.
 std::vector<SiteId> rank_sites(const Service& service, ServiceId id, const PrefixState& prefix,
                                const std::vector<SiteId>& fallback);
 

@@ -45,6 +45,7 @@ services:
     sites: [sin, fra]
     ttl: 20
     min-gain: 2ms
+    merge-within: 1ms
     dwell: 1m
     objective: p90
     count: 3
@@ -123,6 +124,7 @@ TEST_F(ConfigTest, ReadsZonesSitesAndServices) {
   EXPECT_EQ(service.sites, order);
   EXPECT_EQ(service.ttl, Seconds(20));
   EXPECT_EQ(service.min_gain, Micros(2'000));
+  EXPECT_EQ(service.merge_within, Micros(1'000));
   EXPECT_EQ(service.dwell, Seconds(60));
   EXPECT_EQ(service.objective, routing::Objective::p90);
   EXPECT_EQ(config.collector.probe_budget, 0U);
@@ -175,6 +177,7 @@ TEST_F(ConfigTest, FallbacksAreTheDefaultsOfTheOptions) {
   ASSERT_EQ(config.topology.services.size(), 1U);
   EXPECT_EQ(config.topology.services[0].ttl, service.ttl);
   EXPECT_EQ(config.topology.services[0].min_gain, service.min_gain);
+  EXPECT_EQ(config.topology.services[0].merge_within, service.merge_within);
   EXPECT_DOUBLE_EQ(config.topology.services[0].min_gain_share, service.min_gain_share);
   EXPECT_EQ(config.topology.services[0].dwell, service.dwell);
   EXPECT_EQ(config.topology.services[0].objective, service.objective);

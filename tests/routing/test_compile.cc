@@ -149,5 +149,20 @@ TEST(Choice, IsTheFirstSiteThatIsUp) {
   }
 }
 
+// A and B hover around each other from network to network: with merge-within they are one block.
+TEST(Compile, MergesNeighboursThatDifferByLessThanMergeWithin) {
+  const auto state = state_of({measured("10.1.0.0/24", {{kFra, rtt(20.4)}, {kIad, rtt(20)}}),
+                               measured("10.1.1.0/24", {{kFra, rtt(20)}, {kIad, rtt(20.3)}}),
+                               measured("10.1.2.0/24", {{kFra, rtt(29)}, {kIad, rtt(20)}})});
+  EXPECT_EQ(Compiled(state).scope("10.1.0.1"), 24);
+  Topology merging = three_sites();
+  merging.services[0].merge_within = Micros(1'000);
+  const Compiled merged(state, nullptr, merging);
+  EXPECT_EQ(merged.scope("10.1.0.1"), 23);
+  EXPECT_EQ(merged.scope("10.1.1.1"), 23);
+  EXPECT_EQ(merged.order("10.1.0.1").front(), kFra);
+  EXPECT_EQ(merged.order("10.1.2.1").front(), kIad);
+}
+
 }  // namespace
 }  // namespace isochrone::routing

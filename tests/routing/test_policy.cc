@@ -353,6 +353,39 @@ TEST(Ranking, PutsASiteMeasuredInVainLast) {
               ElementsAre(kIad, kSin, kFra));
 }
 
+TEST(Ranking, PutsSitesThatDifferByLessThanMergeWithinInTheServicesOrder) {
+  Topology topology = three_sites();
+  Service& service = topology.services[0];
+  service.merge_within = Micros(1'000);
+  const auto ranked = [&](double fra, double iad, double sin) {
+    const auto state = measured(kPrefix, {{kFra, rtt(fra)}, {kIad, rtt(iad)}, {kSin, rtt(sin)}});
+    return rank_sites(service, kWww, state, service.sites);
+  };
+  EXPECT_THAT(ranked(20.9, 20, 20.5), ElementsAre(kFra, kIad, kSin));
+  EXPECT_THAT(ranked(21.0, 20, 20.5), ElementsAre(kIad, kFra, kSin));  // a whole one is not less
+  EXPECT_THAT(ranked(90, 20, 19.5), ElementsAre(kIad, kSin, kFra));
+}
+
+// At each place at most merge_within over the best of what is left: also when sites are down.
+TEST(Ranking, LosesAtMostMergeWithinAtEveryPlace) {
+  Topology topology = three_sites();
+  Service& service = topology.services[0];
+  service.merge_within = Micros(2'000);
+  Random random(5);
+  for (int round = 0; round < 2'000; ++round) {
+    PrefixState state;
+    for (const SiteId site : service.sites) {
+      state.set(site, rtt(20 + random.unit() * 6));
+    }
+    const auto sites = rank_sites(service, kWww, state, service.sites);
+    for (std::size_t i = 0; i < sites.size(); ++i) {
+      for (std::size_t j = i + 1; j < sites.size(); ++j) {
+        ASSERT_LT(score(*state.find(sites[i])), score(*state.find(sites[j])) + Micros(2'000));
+      }
+    }
+  }
+}
+
 TEST(Ranking, ByDistanceEndsWithSitesThatAreNowhere) {
   Topology topology = three_sites();
   topology.sites[kFra.index()].location.reset();
