@@ -102,5 +102,29 @@ TEST(NodeState, KnowsWhichPrivateBlocksAreMeasured) {
             private_bit(address("10.0.0.1")) | private_bit(address("fd12::1")));
 }
 
+TEST(NodeState, TellsWhatChangedAndWhetherItHadAnswers) {
+  const routing::Topology topology = three_sites();
+  NodeState node;
+  event::State answered = state("192.0.2.0/24", 1, {"fra"});
+  answered.paths[0].estimate.samples = 3;
+  node.apply_state(batch("log", 1, {answered}), topology);
+  EXPECT_EQ(node.changed, (std::map<Prefix, bool>{{prefix("192.0.2.0/24"), false}}));
+  node.changed.clear();
+  node.apply_state(batch("log", 2, {state("192.0.2.0/24", 1, {"iad"})}), topology);
+  EXPECT_TRUE(node.changed.empty()) << "not newer";
+  node.apply_state(batch("log", 3, {state("192.0.2.0/24", 2, {})}), topology);
+  EXPECT_EQ(node.changed, (std::map<Prefix, bool>{{prefix("192.0.2.0/24"), true}}));
+}
+
+TEST(NodeState, FollowsPrivateBlocksByWhatChanged) {
+  NodeState node;
+  prefer(node, "10.3.0.0/16", kFra);
+  const PrivateMask ten = private_bit(address("10.0.0.1"));
+  EXPECT_EQ(node.measured_private(0, {{prefix("10.3.0.0/16"), false}}), ten);
+  EXPECT_EQ(node.measured_private(ten, {{prefix("192.0.2.0/24"), false}}), ten);
+  node.performance.erase(prefix("10.3.0.0/16"));
+  EXPECT_EQ(node.measured_private(ten, {{prefix("10.3.0.0/16"), true}}), 0);
+}
+
 }  // namespace
 }  // namespace isochrone::dns::testing

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <vector>
 
 #include "base/random.h"
 #include "routing/packed_state.h"
@@ -80,6 +81,14 @@ TEST(PackedState, KeepsWhatAPlainMapWould) {
   for (int i = 0; i < 1'000; ++i) {
     const Prefix prefix = draw_prefix(random);
     EXPECT_EQ(packed.find(prefix).has_value(), model.contains(prefix));
+    std::vector<Prefix> inside;
+    packed.for_each_inside(prefix,
+                           [&](const PrefixState& state) { inside.push_back(state.prefix); });
+    std::vector<Prefix> expected;
+    for (const auto& [known, state] : model) {
+      if (prefix.contains(known)) expected.push_back(known);
+    }
+    ASSERT_EQ(inside, expected) << prefix.to_string();
   }
 }
 
