@@ -3,6 +3,7 @@
 """Comparisons against named peers, in interleaved rounds on pinned cores.
 
 usage: scripts/bench dns [--rounds N] [--seconds S] [--only NAME,..] [--quick] [--json FILE]
+       scripts/bench xdp [--rounds N] [--seconds S] [--only static,routed] [--quick] [--json FILE]   (root)
        scripts/bench routing [--data DIR] [--draws D] [--sites N] [--seed N] [--svg DIR] [--json FILE]
        scripts/bench prefix_table|compile|answer|sign|reduce|probe [--json FILE]
        scripts/bench instructions
@@ -13,6 +14,9 @@ dns           one server core, one load core; every round asks every server in t
               static, names, many-names, routed, networks, signed, tcp-pipelined, tcp-many, tcp-fresh,
               latency (at half of what gdnsd can do), swap (of tables, under load), start (and memory).
               --quick: one short round over less data, to see that it works.
+xdp           queries over a cable between two network namespaces, the server's end answered by AF_XDP or by
+              sockets: an AF_XDP echo, this project and knot, at full speed and at one given rate. The load
+              sends frames by AF_XDP, whatever the server does.
 routing       what answers cost beyond the best site, by paths measured, beside simple ways to choose
               them. DIR holds rtt-planetlab490/, rtt-wonderproxy241/ and bgp-prefixes/; without it only
               the slice that comes with the sources is used. --svg writes the plots of docs/routing-quality.md.
@@ -36,6 +40,7 @@ sys.path.insert(0, str(ROOT / "bench"))
 import dns_cases  # noqa: E402
 import dns_peers  # noqa: E402
 import routing  # noqa: E402
+import xdp_cases  # noqa: E402
 
 MICRO = ("prefix_table", "compile", "answer", "sign", "reduce", "probe")
 
@@ -87,7 +92,7 @@ def count_instructions():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("name", choices=["dns", "routing", "instructions", *MICRO])
+    parser.add_argument("name", choices=["dns", "xdp", "routing", "instructions", *MICRO])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2)
     parser.add_argument("--only", type=lambda text: text.split(","))
@@ -107,6 +112,9 @@ def main():
     if options.name == "dns":
         print("versions: " + ", ".join(dns_peers.versions()))
         results = dns_cases.Bench(BUILD, options).run()
+    elif options.name == "xdp":
+        print("versions: " + dns_peers.version("knot"))
+        results = xdp_cases.Bench(BUILD, options).run()
     elif options.name == "routing":
         results = routing.run(BUILD, options)
     elif options.name == "instructions":

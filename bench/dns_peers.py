@@ -48,13 +48,14 @@ class Running:
         return self.process.pid
 
 
+def version(package):
+    done = subprocess.run(["dpkg-query", "-W", "-f", "${Package} ${Version}", package],
+                          capture_output=True, text=True, check=False)
+    return done.stdout or f"{package} absent"
+
+
 def versions():
-    found = []
-    for package in PACKAGES:
-        done = subprocess.run(["dpkg-query", "-W", "-f", "${Package} ${Version}", package],
-                              capture_output=True, text=True, check=False)
-        found.append(done.stdout or f"{package} absent")
-    return found
+    return [version(package) for package in PACKAGES]
 
 
 def free_port():
@@ -101,6 +102,16 @@ def peak_bytes(pid):
 
 class Arena:
     """Where servers are configured, started and stopped."""
+
+    address = "127.0.0.1"  # where they listen
+
+    def prefix(self):
+        """What starts a server in its place."""
+        return ["taskset", "-c", "0"]
+
+    def asking(self):
+        """Where it is asked from."""
+        return contextlib.nullcontext()
 
     def __init__(self, build):
         self.build = build
@@ -157,11 +168,11 @@ class Arena:
             return None
         with open(folder / "log", "ab") as log:
             began = time.monotonic()
-            process = subprocess.Popen(["taskset", "-c", "0", *command], stdout=log, stderr=log,
+            process = subprocess.Popen([*self.prefix(), *command], stdout=log, stderr=log,
                                        stdin=subprocess.DEVNULL, env={**os.environ, "PATH": path})
         self.stack.callback(lambda: process.poll() is None and process.kill())
         running = Running(port, process, folder / "log")
-        if flavour.server != "echo":
+        if "echo" not in flavour.server:
             self.wait_until_right(flavour, running)
         running.seconds = time.monotonic() - began
         return running
@@ -180,11 +191,11 @@ class Arena:
             network, address = next(self.networks(flavour.networks))
             asked, expected = question(ROUTED, network), bytes(int(part) for part in address.split("."))
         deadline = time.monotonic() + 120
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        with self.asking(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
             probe.settimeout(0.01)
             while time.monotonic() < deadline and running.process.poll() is None:
                 with contextlib.suppress(OSError):
-                    probe.sendto(asked, ("127.0.0.1", running.port))
+                    probe.sendto(asked, (self.address, running.port))
                     reply = probe.recv(2048)
                     if reply[3] & 15 == 0 and b"\0\4" + expected in reply:
                         return
@@ -194,7 +205,7 @@ class Arena:
     # One server each: writes its configuration into `folder` and gives its command line.
 
     def command_echo(self, flavour, port, folder):
-        return [str(self.build / "bench" / "bench_udp_echo"), f"127.0.0.1@{port}"]
+        return [str(self.build / "bench" / "bench_udp_echo"), f"{self.address}@{port}"]
 
     def command_isochrone(self, flavour, port, folder):
         (folder / "state").mkdir()
@@ -211,7 +222,7 @@ node:
   state-dir: {folder}/state
   roles: [dns]
 dns:
-  listen: [127.0.0.1@{port}]
+  listen: [{self.address}@{port}]
   tcp-connections: 2000
   max-amplification: 0   # as the peers, which send whatever fits
 zones:
@@ -264,7 +275,7 @@ zone:
         (folder / "knot.conf").write_text(f"""
 server:
     rundir: {folder}
-    listen: 127.0.0.1@{port}
+    listen: {self.address}@{port}
     udp-workers: 1
     tcp-workers: 1
     tcp-max-clients: 2000

@@ -14,8 +14,8 @@
 namespace isochrone::dns {
 namespace {
 
-// Batches per wake-up: TCP and timers of the same loop wait no longer than about a millisecond.
-constexpr unsigned kBatchesPerWake = 8;
+// TCP and timers of the same loop wait no longer than about a millisecond.
+constexpr unsigned kFramesPerWake = 8 * XdpSocket::kBatch;
 // As good as now where the device's queue was full.
 constexpr Millis kRetry{1};
 
@@ -34,39 +34,64 @@ XdpFront::XdpFront(Loop& loop, XdpQueue queue, Answers& answers)
 }
 
 void XdpFront::serve() {
-  for (unsigned i = 0; i < kBatchesPerWake; ++i) {
-    const unsigned received = serve_batch();
-    if (received == 0 && i == 0) end_when_broken();
-    if (received < XdpSocket::kBatch) return;
-  }
+  if (serve_frames(kFramesPerWake) == 0) end_when_broken();
 }
 
-void XdpFront::drain() {
-  // The hook is gone, so no more come than the ring holds.
-  for (unsigned i = 0; i < XdpSocket::kRing / XdpSocket::kBatch; ++i) {
-    if (serve_batch() == 0) return;
+// The hook is gone, so no more come than the ring holds.
+void XdpFront::drain() { serve_frames(XdpSocket::kRing); }
+
+// Looking into the ring again costs nothing, so replies wait for each other until it is empty or a
+// system call's worth of them is there.
+unsigned XdpFront::serve_frames(unsigned most) {
+  unsigned served = 0;
+  while (served < most) {
+    const unsigned received = serve_batch();
+    if (received == 0) break;
+    served += received;
+    if (socket_.in_line() >= XdpSocket::kBatch) transmit();
   }
+  if (socket_.in_line() > 0) transmit();
+  return served;
+}
+
+void XdpFront::transmit() {
+  if (!socket_.transmit()) retry_.start(kRetry);
 }
 
 unsigned XdpFront::serve_batch() {
   const unsigned received = socket_.receive();
   if (received == 0) return 0;
   answers_.refresh(loop_);
-  for (unsigned i = 0; i < received; ++i) answer(socket_.frame(i));
+  const unsigned queries = take_queries(received);
+  for (unsigned i = 0; i < queries; ++i) answer(queries_[i].frame, queries_[i].datagram);
   socket_.release();
-  if (!socket_.transmit()) retry_.start(kRetry);
   return received;
 }
 
-void XdpFront::answer(Bytes frame) {
-  const auto query = parse_udp_frame(frame);
-  if (!query) return answers_.counters().xdp_malformed.add();
+unsigned XdpFront::take_queries(unsigned received) {
+  std::array<Bytes, XdpSocket::kBatch> payloads;
+  unsigned taken = 0;
+  for (unsigned i = 0; i < received; ++i) {
+    const Bytes frame = socket_.frame(i);
+    if (const auto datagram = parse_udp_frame(frame)) {
+      payloads[taken] = datagram->payload;
+      queries_[taken++] = {frame, *datagram};
+    } else {
+      answers_.counters().xdp_malformed.add();
+    }
+  }
+  // One query alone has nobody to wait with.
+  if (taken > 1) answers_.prepare(std::span(payloads).first(taken));
+  return taken;
+}
+
+void XdpFront::answer(Bytes frame, const UdpFrame& query) {
   const MutableBytes room = socket_.reply_room();
   if (room.empty()) return answers_.counters().send_failed.add();
   const std::size_t most = std::min(room.size(), kEthernetOctets + interface_.mtu_octets);
-  if (most <= query->headers) return;
-  const MutableBytes out = room.subspan(query->headers, most - query->headers);
-  const Reply reply = answers_.reply_to(query->payload, query->sender, Transport::udp, out);
+  if (most <= query.headers) return;
+  const MutableBytes out = room.subspan(query.headers, most - query.headers);
+  const Reply reply = answers_.reply_to(query.payload, query.sender, Transport::udp, out);
   answers_.counters().xdp_queries.add();
   if (reply.size == 0) return;
   socket_.commit(seal_reply(frame, reply.size, next_id_++, room));

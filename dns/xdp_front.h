@@ -7,7 +7,10 @@
 // Cost:     one system call per batch in copy mode, to send.
 #pragma once
 
+#include <array>
+
 #include "base/loop.h"
+#include "dns/frame.h"
 #include "dns/xdp_port.h"
 
 namespace isochrone::dns {
@@ -23,13 +26,22 @@ class XdpFront {
 
  private:
   void serve();
+  unsigned serve_frames(unsigned most);
   unsigned serve_batch();
-  void answer(Bytes frame);
+  void transmit();
+  unsigned take_queries(unsigned received);
+  void answer(Bytes frame, const UdpFrame& query);
   void end_when_broken();
 
   Loop& loop_;
   XdpSocket socket_;
   const Interface interface_;
+  // The frames of a batch that are queries.
+  struct Query {
+    Bytes frame;
+    UdpFrame datagram;
+  };
+  std::array<Query, XdpSocket::kBatch> queries_{};
   Answers& answers_;
   std::uint16_t next_id_ = 0;  // of IPv4 datagrams
   Poll poll_;                  // after the socket: closed before it

@@ -116,7 +116,7 @@ void XdpSocket::Rings::tune() {
   fcntl(fd(), F_SETFD, FD_CLOEXEC);
   setsockopt(fd(), SOL_SOCKET, SO_SNDBUF, &kSendBufferOctets, sizeof kSendBufferOctets);
   setsockopt(fd(), SOL_SOCKET, SO_SNDBUFFORCE, &kSendBufferOctets, sizeof kSendBufferOctets);
-  const int budget = kBatch;
+  const int budget = 2 * kBatch;
   setsockopt(fd(), SOL_XDP, kMaxSendBudgetOption, &budget, sizeof budget);
 }
 
@@ -199,6 +199,8 @@ void XdpSocket::commit(std::size_t octets) noexcept {
   *reply = {rings.room_at, static_cast<std::uint32_t>(octets), 0};
   ++rings.in_line;
 }
+
+unsigned XdpSocket::in_line() const noexcept { return rings_->in_line; }
 
 bool XdpSocket::transmit() noexcept {
   Rings& rings = *rings_;

@@ -47,6 +47,7 @@ class XdpSocket {
   MutableBytes reply_room() noexcept;
   // Puts the frame that reply_room() gave, with so many octets, in line.
   void commit(std::size_t octets) noexcept;
+  unsigned in_line() const noexcept;
   // Hands what is in line to the kernel; false when it did not take all: try again soon.
   bool transmit() noexcept;
 
