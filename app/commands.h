@@ -22,6 +22,18 @@ struct RunArguments {
 };
 int run_command(const RunArguments& arguments);
 
+struct ReplaceArguments {
+  std::filesystem::path config;
+  bool detach = false;  // end when the new process is ready, and leave it in the background
+};
+int replace_command(const ReplaceArguments& arguments);
+
+struct ReloadArguments {
+  std::filesystem::path config;
+  std::string zone;  // empty: the configuration and all zones
+};
+int reload_command(const ReloadArguments& arguments);
+
 struct CheckArguments {
   std::filesystem::path config;
   bool explain_keys = false;

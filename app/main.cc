@@ -44,6 +44,8 @@ void add_api(CLI::App& command, ApiArguments& api) {
 
 struct Arguments {
   RunArguments run;
+  ReplaceArguments replace;
+  ReloadArguments reload;
   CheckArguments check;
   RouteArguments route;
   ShowArguments show;
@@ -56,6 +58,22 @@ void describe_local(CLI::App& app, Arguments& arguments) {
   auto* run = app.add_subcommand("run", "Run the roles of a node");
   run->footer("SIGHUP reloads the configuration and the zones; SIGTERM ends.");
   add_config(*run, arguments.run.config);
+  auto* replace = app.add_subcommand("replace", "Run in place of the process that runs now");
+  replace->footer(
+      "The new process takes its sockets over once it is ready to answer, so no query is lost; "
+      "until\n"
+      "then any failure leaves the old one as it was.");
+  add_config(*replace, arguments.replace.config);
+  replace->add_flag("--detach", arguments.replace.detach,
+                    "End when the new process is ready, and leave it in the background");
+  auto* reload = app.add_subcommand("reload", "Let the running process read its files again");
+  reload->footer(
+      "Errors are printed; then nothing has changed. Example: isochrone reload example.com");
+  reload
+      ->add_option("zone", arguments.reload.zone,
+                   "One zone; all, and the configuration, when absent")
+      ->type_name("ZONE");
+  add_config(*reload, arguments.reload.config);
   auto* check = app.add_subcommand("check", "Say all that is wrong with a configuration");
   check->footer("Errors are FILE:LINE:COLUMN: what; what to do. Nothing is opened or changed.");
   add_config(*check, arguments.check.config);
@@ -167,6 +185,8 @@ void describe_simulate(CLI::App& app, SimulateArguments& arguments) {
 
 int dispatch(const CLI::App& app, const Arguments& arguments) {
   if (app.got_subcommand("run")) return run_command(arguments.run);
+  if (app.got_subcommand("replace")) return replace_command(arguments.replace);
+  if (app.got_subcommand("reload")) return reload_command(arguments.reload);
   if (app.got_subcommand("check")) return check_command(arguments.check);
   if (app.got_subcommand("route")) return route_command(arguments.route);
   if (app.got_subcommand("show")) return show_command(arguments.show);

@@ -5,7 +5,7 @@
 
 namespace isochrone::app {
 
-Result<std::unique_ptr<NodeHttp>> NodeHttp::start(const Endpoint& listen,
+Result<std::unique_ptr<NodeHttp>> NodeHttp::start(const Endpoint& listen, Fd listener,
                                                   std::function<void(Metrics&)> measure,
                                                   std::function<std::string()> status_json) {
   auto node = std::make_unique<NodeHttp>();
@@ -15,9 +15,10 @@ Result<std::unique_ptr<NodeHttp>> NodeHttp::start(const Endpoint& listen,
   limits.max_body_bytes = 0;     // nothing is posted here
   limits.max_connections = 100;  // a few scrapers and a person
   limits.threads = 1;
-  auto server = HttpServer::start(listen, limits, [self = node.get()](const HttpRequest& request) {
-    return self->handle(request);
-  });
+  auto server = HttpServer::start(
+      listen, limits,
+      [self = node.get()](const HttpRequest& request) { return self->handle(request); },
+      std::move(listener));
   if (!server) return tl::unexpected(server.error().within("node.http"));
   node->server_ = std::move(*server);
   return node;

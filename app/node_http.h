@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 
+#include "base/fd.h"
 #include "base/http_server.h"
 #include "base/ip.h"
 #include "base/metrics.h"
@@ -19,7 +20,7 @@ namespace isochrone::app {
 
 class NodeHttp {
  public:
-  static Result<std::unique_ptr<NodeHttp>> start(const Endpoint& listen,
+  static Result<std::unique_ptr<NodeHttp>> start(const Endpoint& listen, Fd listener,
                                                  std::function<void(Metrics&)> measure,
                                                  std::function<std::string()> status_json);
   std::uint16_t port() const { return server_->port(); }

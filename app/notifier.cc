@@ -19,18 +19,23 @@ std::string environment(const char* name) {
   return value == nullptr ? std::string() : std::string(value);
 }
 
+// 0 for none. The variables may be meant for another process that passed them on by mistake.
+std::int64_t watchdog_from_environment() {
+  const auto pid = environment("WATCHDOG_PID");
+  if (!pid.empty() && parse_number<pid_t>(pid) != ::getpid()) return 0;
+  return parse_number<std::int64_t>(environment("WATCHDOG_USEC")).value_or(0);
+}
+
 }  // namespace
 
-Notifier::Notifier() : path_(environment("NOTIFY_SOCKET")) {
+Notifier::Notifier() : Notifier(environment("NOTIFY_SOCKET"), watchdog_from_environment()) {}
+
+Notifier::Notifier(const std::string& path, std::int64_t watchdog_us) : path_(path) {
   if (path_.empty() || path_.size() >= sizeof(sockaddr_un::sun_path)) return;
   socket_.reset(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  // The variables may be meant for another process that passed them on by mistake.
-  const auto pid = environment("WATCHDOG_PID");
-  if (!pid.empty() && parse_number<pid_t>(pid) != ::getpid()) return;
-  const auto micros = parse_number<std::int64_t>(environment("WATCHDOG_USEC"));
-  if (micros && *micros >= 2'000) {
-    watchdog_ = std::chrono::duration_cast<Millis>(Micros(*micros)) / 2;
-  }
+  if (watchdog_us < 2'000) return;
+  watchdog_us_ = watchdog_us;
+  watchdog_ = std::chrono::duration_cast<Millis>(Micros(watchdog_us)) / 2;
 }
 
 void Notifier::send(const std::string& state) {

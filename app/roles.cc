@@ -6,10 +6,10 @@
 #include <fmt/format.h>
 
 #include <filesystem>
-#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "app/api.h"
+#include "app/door.h"
 #include "app/node_http.h"
 #include "base/guarded.h"
 #include "base/metrics.h"
@@ -31,30 +31,18 @@ tl::unexpected<std::vector<Error>> refused(Error error) {
   return tl::unexpected(std::vector<Error>{std::move(error)});
 }
 
-using Compare = std::function<void(bool is_same, std::string_view key)>;
-
-void compare_dns(const dns::Options& a, const dns::Options& b, const Compare& compare) {
-  compare(a.listen == b.listen, "dns.listen");
-  compare(a.workers == b.workers, "dns.workers");
-  compare(a.tcp_connections == b.tcp_connections, "dns.tcp-connections");
-  compare(a.tcp_per_client == b.tcp_per_client, "dns.tcp-connections-per-client");
-  compare(a.xdp == b.xdp, "dns.xdp");
-  compare(a.tls_listen == b.tls_listen, "dns.tls.listen");
-  compare(a.tcp_idle == b.tcp_idle, "dns.tcp-idle");
-}
-
-void compare_collector(const collector::Options& a, const collector::Options& b,
-                       const Compare& compare) {
-  compare(a.listen == b.listen, "collector.listen");
-  compare(a.window == b.window, "collector.window");
-  compare(a.lateness == b.lateness, "collector.lateness");
-  compare(a.max_body_bytes == b.max_body_bytes, "collector.max-body");
-  compare(a.max_connections == b.max_connections, "collector.max-connections");
-}
-
 nlohmann::json parsed(const std::string& json) {
   auto value = nlohmann::json::parse(json, nullptr, false);
   return value.is_discarded() ? nlohmann::json::object() : value;
+}
+
+// The counters of `all` without those of `part`, which go on counting themselves.
+Metrics::Counters without(Metrics::Counters all, const Metrics::Counters& part) {
+  for (const auto& [key, value] : part) {
+    const auto found = all.find(key);
+    if (found != all.end()) found->second -= value;
+  }
+  return all;
 }
 
 }  // namespace
@@ -69,6 +57,7 @@ struct Roles::Impl {
       if (measured.dns) measured.dns->measure(metrics);
       if (measured.prober) measured.prober->measure(metrics);
     });
+    metrics.add_earlier(earlier.with([](const auto& counters) { return counters; }));
   }
 
   std::string status_json() const {
@@ -82,33 +71,66 @@ struct Roles::Impl {
 
   // The options of this process: an address that is not configured is the collector's in here.
   Config wired(Config next) const {
-    if (!next.collector_url.empty() || !collector) return next;
-    next.collector_url = url_of({next.collector.listen.address, collector->port()});
+    if (!next.collector_url.empty() || !collector_door) return next;
+    next.collector_url = url_of({next.collector.listen.address, collector_door->place.bound.port});
     next.dns.collector_url = next.collector_url;
     next.prober.collector_url = next.collector_url;
     return next;
   }
 
+  Checked<void> open_doors(const Offer& offer);
   Checked<void> start_collector();
   Checked<void> start_dns();
   Checked<void> start_prober();
   Checked<void> start_http();
+  Checked<void> start_all_but_dns();
   Checked<void> apply(const Config& next);
+  // The server of this process; null without one. Used by the controlling thread, which alone makes
+  // and ends it.
+  dns::Server* dns() const {
+    return parts.with([](const Measured& measured) { return measured.dns.get(); });
+  }
 
   Config config;
   const std::string name = config.node.name;
+  bool is_standing_by = false;
+  std::optional<Door> collector_door;
+  std::optional<Door> http_door;
   std::unique_ptr<collector::Collector> collector;
   Guarded<Measured> parts;
+  Guarded<Metrics::Counters> earlier;  // counted by what is gone
+  Metrics::Counters of_dns;            // by dns alone, when counters() was last asked
   std::unique_ptr<NodeHttp> http;
 };
 
+// Where the other process listens already, its socket comes later.
+Checked<void> Roles::Impl::open_doors(const Offer& offer) {
+  const auto open = [](std::optional<Door>& door, const Endpoint& endpoint,
+                       const std::optional<HttpPlace>& offered) -> Result<void> {
+    door.emplace();
+    if (!offered || offered->asked != endpoint) return door->open(endpoint);
+    door->place = *offered;
+    return {};
+  };
+  if (config.node.has_collector) {
+    auto opened = open(collector_door, config.collector.listen, offer.collector);
+    if (!opened) return refused(opened.error().within("collector"));
+  }
+  if (config.node.http) {
+    auto opened = open(http_door, *config.node.http, offer.http);
+    if (!opened) return refused(opened.error().within("node.http"));
+  }
+  config = wired(config);
+  return {};
+}
+
 Checked<void> Roles::Impl::start_collector() {
-  if (!config.node.has_collector) return {};
-  auto started = collector::Collector::start(config.collector, config.topology,
-                                             [this](Metrics& metrics) { measure(metrics); });
+  if (!config.node.has_collector || collector) return {};
+  auto started = collector::Collector::start(
+      config.collector, config.topology, [this](Metrics& metrics) { measure(metrics); },
+      another(collector_door->listener));
   if (!started) return refused(started.error().within("collector"));
   collector = std::move(*started);
-  config = wired(config);
   return {};
 }
 
@@ -121,7 +143,9 @@ Checked<void> Roles::Impl::start_dns() {
 }
 
 Checked<void> Roles::Impl::start_prober() {
-  if (!config.node.has_prober) return {};
+  const bool is_there =
+      parts.with([](const Measured& measured) { return measured.prober != nullptr; });
+  if (!config.node.has_prober || is_there) return {};
   auto started = prober::Prober::start(config.prober);
   if (!started) return refused(started.error());
   parts.with([&](Measured& measured) { measured.prober = std::move(*started); });
@@ -129,12 +153,19 @@ Checked<void> Roles::Impl::start_prober() {
 }
 
 Checked<void> Roles::Impl::start_http() {
-  if (!config.node.http) return {};
+  if (!config.node.http || http) return {};
   auto started = NodeHttp::start(
-      *config.node.http, [this](Metrics& metrics) { measure(metrics); },
-      [this] { return status_json(); });
+      *config.node.http, another(http_door->listener),
+      [this](Metrics& metrics) { measure(metrics); }, [this] { return status_json(); });
   if (!started) return refused(started.error());
   http = std::move(*started);
+  return {};
+}
+
+Checked<void> Roles::Impl::start_all_but_dns() {
+  for (const auto start : {&Impl::start_collector, &Impl::start_prober, &Impl::start_http}) {
+    if (auto started = (this->*start)(); !started) return started;
+  }
   return {};
 }
 
@@ -161,18 +192,24 @@ Checked<void> Roles::Impl::apply(const Config& next) {
 
 Roles::Roles() = default;
 
-Checked<std::unique_ptr<Roles>> Roles::start(const Config& config) {
+namespace {
+
+Checked<void> make_state_dir(const Config& config) {
   std::error_code error;
   std::filesystem::create_directories(config.node.state_dir, error);
-  if (error) {
-    return refused(
-        fail_errno(fmt::format("cannot make node.state-dir {}", config.node.state_dir.string()),
-                   error.value())
-            .value());
-  }
+  if (!error) return {};
+  const std::string what = "cannot make node.state-dir " + config.node.state_dir.string();
+  return refused(fail_errno(what, error.value()).value());
+}
+
+}  // namespace
+
+Checked<std::unique_ptr<Roles>> Roles::start(const Config& config) {
+  if (auto made = make_state_dir(config); !made) return tl::unexpected(made.error());
   std::unique_ptr<Roles> roles(new Roles);
   roles->impl_ = std::make_unique<Impl>(config);
   Impl& impl = *roles->impl_;
+  if (auto opened = impl.open_doors({}); !opened) return tl::unexpected(opened.error());
   for (const auto start :
        {&Impl::start_collector, &Impl::start_dns, &Impl::start_prober, &Impl::start_http}) {
     if (auto started = (impl.*start)(); !started) return tl::unexpected(started.error());
@@ -204,6 +241,120 @@ Checked<void> Roles::reload(const Config& config) {
   return {};
 }
 
+Checked<void> Roles::reload_zone(std::string_view zone) {
+  dns::Server* dns = impl_->dns();
+  if (dns == nullptr) return refused(Error(Errc::invalid, "this node has no dns role"));
+  auto errors = dns->reload_zone(zone);
+  if (!errors.empty()) return tl::unexpected(std::move(errors));
+  return {};
+}
+
+Checked<std::unique_ptr<Roles>> Roles::prepare(const Config& config, const Offer& offer) {
+  if (auto made = make_state_dir(config); !made) return tl::unexpected(made.error());
+  std::unique_ptr<Roles> roles(new Roles);
+  roles->impl_ = std::make_unique<Impl>(config);
+  Impl& impl = *roles->impl_;
+  if (auto opened = impl.open_doors(offer); !opened) return tl::unexpected(opened.error());
+  if (!config.node.has_dns) return roles;
+  auto prepared = dns::Server::prepare(impl.config.dns, impl.config.topology);
+  if (!prepared) return tl::unexpected(prepared.error());
+  impl.parts.with([&](Measured& measured) { measured.dns = std::move(*prepared); });
+  return roles;
+}
+
+Checked<void> Roles::serve_dns(Estate& estate) {
+  dns::Server* dns = impl_->dns();
+  if (dns == nullptr) return {};
+  return dns->serve(std::move(estate.dns));
+}
+
+Checked<void> Roles::take_over(Estate& estate) {
+  const auto inherit = [](std::optional<Door>& door, Fd& listener) {
+    if (door && !door->listener) door->listener = std::move(listener);
+  };
+  inherit(impl_->collector_door, estate.collector);
+  inherit(impl_->http_door, estate.http);
+  if (auto started = impl_->start_all_but_dns(); !started) return started;
+  dns::Server* dns = impl_->dns();
+  return dns == nullptr ? Checked<void>() : dns->take_charge();
+}
+
+void Roles::set_earlier(Metrics::Counters counters) {
+  impl_->earlier.with([&](auto& current) { current = std::move(counters); });
+}
+
+Offer Roles::offer() const {
+  Offer offer;
+  if (impl_->collector_door) offer.collector = impl_->collector_door->place;
+  if (impl_->http_door) offer.http = impl_->http_door->place;
+  return offer;
+}
+
+void Roles::save() {
+  if (dns::Server* dns = impl_->dns()) dns->save();
+}
+
+Estate Roles::estate() const {
+  Estate estate;
+  if (const dns::Server* dns = impl_->dns()) estate.dns = dns->inheritance();
+  if (impl_->collector_door) estate.collector = another(impl_->collector_door->listener);
+  if (impl_->http_door) estate.http = another(impl_->http_door->listener);
+  return estate;
+}
+
+void Roles::stand_by() {
+  impl_->is_standing_by = true;
+  if (dns::Server* dns = impl_->dns()) dns->stand_by();
+  release();
+}
+
+void Roles::release() {
+  impl_->http.reset();
+  // Taken out under the lock, ended outside it: ending may wait for the collector's threads.
+  auto prober = impl_->parts.with([](Measured& measured) { return std::move(measured.prober); });
+  if (prober) prober->stop();
+  if (impl_->collector) impl_->collector->stop_serving();
+  impl_->parts.with([&](Measured& measured) { measured.prober = std::move(prober); });
+  take_counters_back(counters());
+  impl_->parts.with([](Measured& measured) { measured.prober.reset(); });
+  impl_->collector.reset();
+}
+
+void Roles::take_counters_back(const Metrics::Counters& counters) {
+  set_earlier(without(counters, impl_->of_dns));
+}
+
+// What dns counts is read once, for it goes on counting: open connections are still served.
+Metrics::Counters Roles::counters() const {
+  Metrics of_dns;
+  if (const dns::Server* dns = impl_->dns()) dns->measure(of_dns);
+  impl_->of_dns = of_dns.counters();
+  Metrics metrics;
+  impl_->measure(metrics);
+  if (impl_->collector) impl_->collector->measure(metrics);
+  Metrics::Counters all = metrics.counters();
+  const auto gone = impl_->earlier.with([](const auto& counters) { return counters; });
+  all.insert(gone.begin(), gone.end());
+  for (const auto& [key, value] : impl_->of_dns) {
+    const auto before = gone.find(key);
+    all[key] = value + (before == gone.end() ? 0 : before->second);
+  }
+  return all;
+}
+
+Checked<void> Roles::resume() {
+  dns::Server* dns = impl_->dns();
+  if (dns != nullptr && std::exchange(impl_->is_standing_by, false)) dns->resume();
+  return impl_->start_all_but_dns();
+}
+
+void Roles::drain(std::function<void()> drained) {
+  impl_->collector_door.reset();
+  impl_->http_door.reset();
+  dns::Server* dns = impl_->dns();
+  dns == nullptr ? drained() : dns->drain(std::move(drained));
+}
+
 std::string Roles::describe() const {
   const Config& config = impl_->config;
   std::string text = fmt::format("node={}", config.node.name);
@@ -229,38 +380,6 @@ std::string Roles::describe() const {
   }
   return text + fmt::format(" sites={} services={}", config.topology.sites.size(),
                             config.topology.services.size());
-}
-
-std::vector<Error> needs_restart(const Config& running, const Config& next) {
-  std::vector<Error> differences;
-  const Compare compare = [&](bool is_same, std::string_view key) {
-    if (is_same) return;
-    differences.emplace_back(
-        Errc::invalid,
-        fmt::format("{}: {} changed; restart to take it, or restore it", next.file.string(), key));
-  };
-  const NodeOptions& a = running.node;
-  const NodeOptions& b = next.node;
-  compare(a.name == b.name, "node.name");
-  compare(a.state_dir == b.state_dir, "node.state-dir");
-  compare(a.http == b.http, "node.http");
-  compare(
-      a.has_dns == b.has_dns && a.has_collector == b.has_collector && a.has_prober == b.has_prober,
-      "node.roles");
-  if (a.has_dns && b.has_dns) compare_dns(running.dns, next.dns, compare);
-  if (a.has_collector && b.has_collector) {
-    compare_collector(running.collector, next.collector, compare);
-  }
-  if (a.has_prober && b.has_prober) {
-    compare(running.prober.site == next.prober.site, "prober.site");
-    compare(running.prober.source_addresses == next.prober.source_addresses,
-            "prober.source-addresses");
-    // Where the collector of this process listens is compared above.
-    compare(running.prober.collector_url == next.prober.collector_url ||
-                running.collector.listen != next.collector.listen,
-            "collector.url");
-  }
-  return differences;
 }
 
 }  // namespace isochrone::app

@@ -316,16 +316,16 @@ void on_completed(void*, MHD_Connection*, void** exchange, MHD_RequestTerminatio
 
 struct HttpServer::Impl {
   Impl(const Limits& given, Handler answer) : core{given, std::move(answer)} {}
-  ~Impl();
-  Result<void> start(const Endpoint& listen);
+  Result<void> start(const Endpoint& listen, Fd listener);
+  void stop();
 
   Core core;
   std::uint16_t port = 0;
   MHD_Daemon* daemon = nullptr;
 };
 
-Result<void> HttpServer::Impl::start(const Endpoint& listen) {
-  auto socket = listen_tcp(listen);
+Result<void> HttpServer::Impl::start(const Endpoint& listen, Fd listener) {
+  Result<Fd> socket = listener ? Result<Fd>(std::move(listener)) : listen_tcp(listen);
   if (!socket) return tl::unexpected(socket.error());
   port = bound_port(*socket);
   // A pool of one is refused by the library: its one internal thread is that pool.
@@ -346,7 +346,7 @@ Result<void> HttpServer::Impl::start(const Endpoint& listen) {
   return {};
 }
 
-HttpServer::Impl::~Impl() {
+void HttpServer::Impl::stop() {
   if (daemon == nullptr) return;
   const auto pending = core.open.with([](Core::Open& now) {
     now.is_stopping = true;
@@ -358,21 +358,23 @@ HttpServer::Impl::~Impl() {
   for (Millis waited{0}; core.exchanges.load() > 0 && waited < kFarewell; waited += kStep) {
     core.completed.wait(kStep);
   }
-  MHD_stop_daemon(daemon);
+  MHD_stop_daemon(std::exchange(daemon, nullptr));
 }
 
 HttpServer::HttpServer() = default;
-HttpServer::~HttpServer() = default;
+HttpServer::~HttpServer() { stop(); }
 
 Result<std::unique_ptr<HttpServer>> HttpServer::start(const Endpoint& listen, const Limits& limits,
-                                                      Handler handler) {
+                                                      Handler handler, Fd listener) {
   std::unique_ptr<HttpServer> server(new HttpServer());
   server->impl_ = std::make_unique<Impl>(limits, std::move(handler));
-  if (auto started = server->impl_->start(listen); !started) {
+  if (auto started = server->impl_->start(listen, std::move(listener)); !started) {
     return tl::unexpected(started.error());
   }
   return server;
 }
+
+void HttpServer::stop() { impl_->stop(); }
 
 std::uint16_t HttpServer::port() const { return impl_->port; }
 

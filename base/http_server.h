@@ -19,6 +19,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/fd.h"
 #include "base/ip.h"
 #include "base/metrics.h"
 #include "base/result.h"
@@ -85,12 +86,15 @@ class HttpServer {
   };
   using Handler = std::function<HttpResponse(const HttpRequest&)>;
 
-  // Port 0 takes a free one: see port().
+  // Port 0 takes a free one: see port(). With `listener` its connections are taken, and `listen`
+  // only says where that is.
   static Result<std::unique_ptr<HttpServer>> start(const Endpoint& listen, const Limits& limits,
-                                                   Handler handler);
+                                                   Handler handler, Fd listener = {});
+  ~HttpServer();  // stops
+
   // Answers what is owed with 503, closes every stream, lets both reach their clients for up to one
-  // second, and waits for handlers in progress.
-  ~HttpServer();
+  // second, and waits for handlers in progress. What was counted can still be measured.
+  void stop();
 
   std::uint16_t port() const;
   void measure(Metrics& metrics) const;

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <initializer_list>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -24,6 +25,13 @@ class Metrics {
 
   void counter(std::string_view name, std::string_view help, double value, Labels labels = {});
   void gauge(std::string_view name, std::string_view help, double value, Labels labels = {});
+
+  // Every counter by name and labels, in a form that another version understands too.
+  using Counters = std::map<std::string, double>;
+  Counters counters() const;
+  // Added to the counters of the same names and labels, measured before or after: what an earlier
+  // process counted for this one.
+  void add_earlier(Counters earlier);
 
   // Text exposition format 0.0.4.
   std::string text() const;

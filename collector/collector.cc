@@ -57,7 +57,8 @@ Collector::~Collector() = default;
 
 Result<std::unique_ptr<Collector>> Collector::start(const Options& options,
                                                     const routing::Topology& topology,
-                                                    std::function<void(Metrics&)> measure_node) {
+                                                    std::function<void(Metrics&)> measure_node,
+                                                    Fd listener) {
   auto geo = load_geo(options);
   if (!geo) return tl::unexpected(geo.error());
   auto log = open_rocksdb_log(options.state_dir / "log");
@@ -72,9 +73,10 @@ Result<std::unique_ptr<Collector>> Collector::start(const Options& options,
   HttpServer::Limits limits;
   limits.max_body_bytes = options.max_body_bytes;
   limits.max_connections = options.max_connections;
-  auto server = HttpServer::start(options.listen, limits, [&impl](const HttpRequest& request) {
-    return impl.api->handle(request);
-  });
+  auto server = HttpServer::start(
+      options.listen, limits,
+      [&impl](const HttpRequest& request) { return impl.api->handle(request); },
+      std::move(listener));
   if (!server) return tl::unexpected(server.error());
   impl.server = std::move(*server);
   impl.api->set_measure_http([&impl](Metrics& metrics) { impl.server->measure(metrics); });
@@ -104,6 +106,13 @@ Result<void> Collector::reload(const Options& options, const routing::Topology& 
   impl.api->replace_rules(make_rules(options, topology));
   impl.options = options;
   return {};
+}
+
+void Collector::stop_serving() { impl_->server->stop(); }
+
+void Collector::measure(Metrics& metrics) const {
+  impl_->server->measure(metrics);
+  impl_->api->measure(metrics);
 }
 
 std::uint16_t Collector::port() const { return impl_->server->port(); }

@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 
+#include "base/fd.h"
 #include "base/metrics.h"
 #include "base/result.h"
 #include "collector/options.h"
@@ -20,11 +21,18 @@ namespace isochrone::collector {
 
 class Collector {
  public:
-  // `measure_node` lets /metrics and /v1/status speak for the other roles of this process too.
+  // `measure_node` lets /metrics and /v1/status speak for the other roles of this process too. With
+  // `listener` the requests are taken there.
   static Result<std::unique_ptr<Collector>> start(const Options& options,
                                                   const routing::Topology& topology,
-                                                  std::function<void(Metrics&)> measure_node = {});
+                                                  std::function<void(Metrics&)> measure_node = {},
+                                                  Fd listener = {});
   ~Collector();
+
+  // Takes no more requests; from here on measure() tells the same for ever.
+  void stop_serving();
+  // The collector's own numbers and its HTTP server's. Not for the HTTP server's threads.
+  void measure(Metrics& metrics) const;
 
   // Takes new sites and services; what needs a restart (listen, state-dir) is refused, unchanged.
   Result<void> reload(const Options& options, const routing::Topology& topology);

@@ -87,6 +87,7 @@ void Core::restore(const EventLog& log, Instant now) {
     after = page.scanned;
   }
   next_measurement_ = log.last(event::Channel::measurement) + 1;
+  counts_ = {};  // what was read again, the life before has counted
   touch(now);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "collector/http.h"
 
+#include <future>
 #include <utility>
 
 #include "base/text.h"
@@ -40,7 +41,7 @@ HttpResponse from_engine(Engine& engine, std::function<HttpResponse(Engine&)> an
   return response;
 }
 
-void measure(Engine& engine, Metrics& metrics) {
+void measure_engine(Engine& engine, Metrics& metrics) {
   const Core& core = engine.core();
   const auto& counters = engine.counters();
   const auto& counts = core.counts();
@@ -98,6 +99,16 @@ HttpApi::HttpApi(Engine& engine, const EventLog& log, std::shared_ptr<const Rule
 
 void HttpApi::replace_rules(std::shared_ptr<const Rules> rules) {
   rules_.with([&](auto& current) { current = std::move(rules); });
+}
+
+void HttpApi::measure(Metrics& metrics) {
+  // Shared: the waiter may go on while set_value() is still on its way out.
+  const auto done = std::make_shared<std::promise<void>>();
+  engine_.ask([&metrics, done](Engine& engine) {
+    measure_engine(engine, metrics);
+    done->set_value();
+  });
+  done->get_future().wait();
 }
 
 void HttpApi::set_measure_http(std::function<void(Metrics&)> measure) {
@@ -228,7 +239,7 @@ HttpResponse HttpApi::metrics() {
     if (measure) measure(*metrics);
   });
   return from_engine(engine_, [metrics](Engine& engine) {
-    measure(engine, *metrics);
+    measure_engine(engine, *metrics);
     return text("text/plain; version=0.0.4", metrics->text());
   });
 }

@@ -28,6 +28,8 @@ class HttpApi {
 
   HttpResponse handle(const HttpRequest& request);
   void replace_rules(std::shared_ptr<const Rules> rules);
+  // The engine's numbers; waits for the engine.
+  void measure(Metrics& metrics);
   // For the server's own counters, known once it runs.
   void set_measure_http(std::function<void(Metrics&)> measure);
 

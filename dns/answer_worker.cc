@@ -17,6 +17,34 @@ constexpr Millis kReportInterval{1'000};
 // exist, which an attacker can make up as fast as he can send.
 constexpr unsigned kOnlineSignaturesPerSecond = 2'000;
 
+// Everything that one worker listens with.
+struct Fronts {
+  Fronts(Loop& loop, Answers& answers, TcpLimits limits) : tcp(loop, answers, limits) {}
+
+  void obey(WorkerOrder order, Loop& loop, Answers& answers) {
+    if (order.what == WorkerOrder::What::drain) {
+      udp.clear();
+      return tcp.drain(std::move(order.done));
+    }
+    const bool is_listening = order.what == WorkerOrder::What::listen;
+    for (UdpFront& front : udp) front.set_listening(is_listening);
+    tcp.set_listening(is_listening);
+    if (!is_listening) end_xdp();
+    for (XdpQueue& queue : order.queues) xdp.emplace_back(loop, std::move(queue), answers);
+    order.done();
+  }
+
+  // The hook is gone: what it let through until then is answered.
+  void end_xdp() {
+    for (XdpFront& front : xdp) front.drain();
+    xdp.clear();
+  }
+
+  std::deque<UdpFront> udp;  // fronts hold handles: they may not move
+  std::deque<XdpFront> xdp;
+  TcpFront tcp;
+};
+
 }  // namespace
 
 Answers::Answers(const Published<Snapshot>& snapshots, WorkerCounters& counters, unsigned workers,
@@ -126,28 +154,29 @@ DemandReport Answers::report() {
   return report;
 }
 
-void AnswerWorker::run(Loop& loop, std::vector<WorkerSockets> sockets, std::vector<XdpQueue> queues,
+void AnswerWorker::run(Loop& loop, std::vector<WorkerSockets> sockets,
                        const Published<Snapshot>& snapshots, WorkerCounters& counters,
                        const Settings& settings) {
   Answers answers(snapshots, counters, settings.workers, settings.notified);
   UdpBatch batch;
-  TcpLimits limits{settings.tcp_connections, settings.tcp_per_client, settings.tcp_idle};
-  std::deque<UdpFront> udp;  // fronts hold handles: they may not move
-  std::deque<XdpFront> xdp;
-  TcpFront tcp(loop, answers, limits);
+  Fronts fronts(loop, answers,
+                {settings.tcp_connections, settings.tcp_per_client, settings.tcp_idle});
   for (WorkerSockets& socket : sockets) {
-    if (socket.udp) udp.emplace_back(loop, std::move(socket.udp), answers, batch);
-    tcp.listen(std::move(socket.tcp), socket.is_tls);
+    if (socket.udp) fronts.udp.emplace_back(loop, std::move(socket.udp), answers, batch);
+    if (socket.tcp) fronts.tcp.listen(std::move(socket.tcp), socket.is_tls);
   }
-  for (XdpQueue& queue : queues) xdp.emplace_back(loop, std::move(queue), answers);
   Timer report_timer(loop, [&] {
     answers.refresh(loop);
     DemandReport report = answers.report();
     if (!report.demand.empty() && settings.report) settings.report(std::move(report));
   });
   report_timer.start(kReportInterval, kReportInterval);
+  Mailbox<WorkerOrder> orders(loop, [&](std::vector<WorkerOrder> given) {
+    for (WorkerOrder& order : given) fronts.obey(std::move(order), loop, answers);
+  });
+  if (settings.opened) settings.opened(orders);
   loop.run();
-  for (XdpFront& front : xdp) front.drain();
+  fronts.end_xdp();
 }
 
 }  // namespace isochrone::dns

@@ -15,6 +15,7 @@
 #include "base/fd.h"
 #include "base/ip.h"
 #include "base/loop.h"
+#include "base/mailbox.h"
 #include "base/published.h"
 #include "dns/answer.h"
 #include "dns/counters.h"
@@ -93,6 +94,14 @@ class Answers {
   unsigned until_sample_ = 0;
 };
 
+// What a worker is told while it runs; `done` is called in its thread once it is so.
+struct WorkerOrder {
+  enum class What : std::uint8_t { listen, stop_listening, drain };
+  What what = What::listen;
+  std::vector<XdpQueue> queues;  // to be listened on, too
+  std::function<void()> done;
+};
+
 class AnswerWorker {
  public:
   struct Settings {
@@ -102,10 +111,12 @@ class AnswerWorker {
     Millis tcp_idle{0};
     TransferDesk::Notified notified;           // called in the worker's thread
     std::function<void(DemandReport)> report;  // called in the worker's thread, about once a second
+    // Called in the worker's thread before it answers; orders are taken until its loop is stopped.
+    std::function<void(Mailbox<WorkerOrder>&)> opened;
   };
 
   // Runs in the worker's thread until its loop is stopped.
-  static void run(Loop& loop, std::vector<WorkerSockets> sockets, std::vector<XdpQueue> queues,
+  static void run(Loop& loop, std::vector<WorkerSockets> sockets,
                   const Published<Snapshot>& snapshots, WorkerCounters& counters,
                   const Settings& settings);
 };

@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "base/log.h"
+#include "dns/decision_reason.h"
 #include "dns/snapshot_file.h"
-#include "routing/explain.h"
 #include "routing/table_compiler.h"
 
 namespace isochrone::dns {
@@ -43,10 +43,6 @@ bool have_same_names(const std::vector<T>& a, const std::vector<T>& b) {
                     [](const T& x, const T& y) { return x.name == y.name; });
 }
 
-std::uint64_t epoch_of(Instant start) {
-  return static_cast<std::uint64_t>(unix_nanos(start) / 1'000);
-}
-
 }  // namespace
 
 std::shared_ptr<Snapshot> build_snapshot(const BuildInputs& inputs, const NodeState& state,
@@ -62,12 +58,13 @@ std::shared_ptr<Snapshot> build_snapshot(const BuildInputs& inputs, const NodeSt
 class StateFollower::Builder {
  public:
   Builder(TaskThread& thread, Guarded<Status>& status, BuildInputs inputs, NodeState state,
-          Published<Snapshot>& published)
+          Published<Snapshot>& published, bool owns_file)
       : thread_(thread),
         status_(status),
         inputs_(std::move(inputs)),
         state_(std::move(state)),
         published_(published),
+        owns_file_(owns_file),
         current_(published.current()),
         compile_timer_(thread.loop(), [this] { compile(); }),
         save_timer_(thread.loop(), [this] { tick(); }) {
@@ -82,6 +79,12 @@ class StateFollower::Builder {
     state_follower_.reset();
     health_follower_.reset();
     poster_.reset();
+    save_if_stale();
+  }
+
+  void set_owns_file(bool owns_file) { owns_file_ = owns_file; }
+
+  void save_if_stale() {
     writer_.reset();  // waits for a write in progress, and forgets one that has not begun
     if (is_writing_ || is_state_unsaved_ || is_position_unsaved_) save_now();
   }
@@ -121,28 +124,15 @@ class StateFollower::Builder {
                     now);
     }
     // A reason can be given only by the table that decided.
-    if (report.topology != current_->topology ||
-        report.table_generation != current_->table->generation()) {
-      return;
+    const bool is_current = report.topology == current_->topology &&
+                            report.table_generation == current_->table->generation();
+    if (!is_current) return;
+    for (const DecisionCount& decision : report.decisions) {
+      poster_->post(decision_sample(*current_, state_, inputs_.geo.get(), decision), now);
     }
-    for (const DecisionCount& decision : report.decisions) post_decision(decision, now);
   }
 
  private:
-  void post_decision(const DecisionCount& decision, Instant now) {
-    const auto known = [this](const Prefix& prefix) { return state_.performance.find(prefix); };
-    const auto why =
-        routing::explain(*current_->topology, *current_->table, known, inputs_.geo.get(),
-                         current_->sites, decision.service, decision.client);
-    poster_->post(
-        event::DecisionSample{current_->topology->services[decision.service.index()].name,
-                              decision.network,
-                              current_->topology->sites[decision.choice.site.index()].name,
-                              std::string(routing::to_string(why.reason)), decision.choice.scope,
-                              current_->table->generation()},
-        now);
-  }
-
   // Runs `task` here later, unless this is gone or `life` has ended by then.
   template <class F>
   void post(std::shared_ptr<bool> life, F task) {
@@ -159,8 +149,8 @@ class StateFollower::Builder {
   void follow() {
     if (inputs_.collector_url.empty()) return;
     if (!poster_) {
-      poster_ = std::make_unique<event::Poster>(inputs_.collector_url, inputs_.source,
-                                                epoch_of(thread_.loop().wall()));
+      const auto epoch = static_cast<std::uint64_t>(unix_nanos(thread_.loop().wall()) / 1'000);
+      poster_ = std::make_unique<event::Poster>(inputs_.collector_url, inputs_.source, epoch);
     }
     using Batch = event::Follower::Batch;
     const auto life = follow_life_;
@@ -287,7 +277,7 @@ class StateFollower::Builder {
       status_.with([&](Status& status) { status.posted = poster_->stats(); });
     }
     const Monotonic now = thread_.loop().now();
-    if (is_writing_ || inputs_.snapshot_file.empty()) return;
+    if (is_writing_ || !may_write()) return;
     const bool is_due = is_state_unsaved_ || (is_position_unsaved_ && now >= next_position_save_);
     if (is_save_urgent_ || (is_due && now >= next_save_)) save(now);
   }
@@ -297,9 +287,7 @@ class StateFollower::Builder {
     const Nanos took = thread_.loop().now() - now;
     next_save_ = now + std::max<Nanos>(kSaveInterval - Millis(50), took * kSaveShare);
     next_position_save_ = now + kPositionInterval;
-    is_state_unsaved_ = false;
-    is_position_unsaved_ = false;
-    is_save_urgent_ = false;
+    is_state_unsaved_ = is_position_unsaved_ = is_save_urgent_ = false;
     is_writing_ = true;
     if (!writer_) writer_ = std::make_unique<TaskThread>("dns-snapshot");
     writer_->post([this, file = inputs_.snapshot_file, bytes = std::move(bytes),
@@ -310,9 +298,11 @@ class StateFollower::Builder {
     });
   }
 
+  bool may_write() const { return owns_file_ && !inputs_.snapshot_file.empty(); }
+
   void save_now() {
-    if (inputs_.snapshot_file.empty()) return;
-    is_save_urgent_ = false;
+    if (!may_write()) return;
+    is_state_unsaved_ = is_position_unsaved_ = is_save_urgent_ = false;
     on_saved(write_snapshot(inputs_.snapshot_file, encode_snapshot(state_, *inputs_.topology)),
              current_->generation);
   }
@@ -346,6 +336,7 @@ class StateFollower::Builder {
   BuildInputs inputs_;
   NodeState state_;
   Published<Snapshot>& published_;
+  bool owns_file_;
   std::shared_ptr<const Snapshot> current_;
   std::shared_ptr<bool> is_alive_ = std::make_shared<bool>(true);     // read in this thread only
   std::shared_ptr<bool> follow_life_ = std::make_shared<bool>(true);  // of the followers in use
@@ -369,12 +360,21 @@ class StateFollower::Builder {
   std::optional<event::Follower> health_follower_;
 };
 
-StateFollower::StateFollower(BuildInputs inputs, NodeState state, Published<Snapshot>& published)
+StateFollower::StateFollower(BuildInputs inputs, NodeState state, Published<Snapshot>& published,
+                             bool owns_file)
     : thread_("dns-builder") {
   thread_.call([&] {
-    builder_ =
-        std::make_unique<Builder>(thread_, status_, std::move(inputs), std::move(state), published);
+    builder_ = std::make_unique<Builder>(thread_, status_, std::move(inputs), std::move(state),
+                                         published, owns_file);
   });
+}
+
+void StateFollower::set_owns_file(bool owns_file) {
+  thread_.call([&] { builder_->set_owns_file(owns_file); });
+}
+
+void StateFollower::save() {
+  thread_.call([&] { builder_->save_if_stale(); });
 }
 
 StateFollower::~StateFollower() {

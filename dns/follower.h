@@ -65,8 +65,10 @@ class StateFollower {
     event::Poster::Stats posted;
   };
 
-  // `published` holds the snapshot built from `inputs` and `state` and outlives this.
-  StateFollower(BuildInputs inputs, NodeState state, Published<Snapshot>& published);
+  // `published` holds the snapshot built from `inputs` and `state` and outlives this. The snapshot
+  // file is written only while `owns_file`: not while another process does.
+  StateFollower(BuildInputs inputs, NodeState state, Published<Snapshot>& published,
+                bool owns_file);
   // Writes the snapshot file one last time when it is not up to date.
   ~StateFollower();
 
@@ -75,6 +77,9 @@ class StateFollower {
   // Publishes newer signatures; those of other zones than the current ones are dropped.
   void take(std::shared_ptr<const SignedZones> signatures);
   void report(DemandReport report);
+  void set_owns_file(bool owns_file);
+  // Writes the snapshot file when it is not up to date, and waits for that.
+  void save();
   Status status() const {
     return status_.with([](const Status& now) { return now; });
   }

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dns/server.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <deque>
+#include <optional>
 #include <utility>
 
 #include "base/descriptors.h"
 #include "base/log.h"
 #include "base/loop.h"
-#include "base/worker.h"
 #include "dns/cookie_secrets.h"
 #include "dns/follower.h"
 #include "dns/resigner.h"
@@ -19,7 +19,7 @@
 #include "dns/status.h"
 #include "dns/tls.h"
 #include "dns/transfer_keeper.h"
-#include "dns/xdp_port.h"
+#include "dns/workers.h"
 #include "dns/zone_store.h"
 
 namespace isochrone::dns {
@@ -141,7 +141,8 @@ Options completed(Options options) {
   return options;
 }
 
-std::vector<BoundEndpoint> bind_all(const Options& options, Errors& errors) {
+std::vector<BoundEndpoint> bind_all(const Options& options, Inheritance& inherited,
+                                    Errors& errors) {
   std::vector<BoundEndpoint> bound;
   const auto take = [&](Result<BoundEndpoint> one) {
     if (one) {
@@ -150,35 +151,13 @@ std::vector<BoundEndpoint> bind_all(const Options& options, Errors& errors) {
       errors.push_back(one.error());
     }
   };
-  for (const Endpoint& endpoint : options.listen) take(bind_endpoint(endpoint, options.workers));
+  for (const Endpoint& endpoint : options.listen) {
+    take(bind_endpoint(endpoint, options.workers, inherited));
+  }
   for (const Endpoint& endpoint : options.tls_listen) {
-    take(bind_tls_endpoint(endpoint, options.workers));
+    take(bind_tls_endpoint(endpoint, options.workers, inherited));
   }
   return bound;
-}
-
-// One port per interface, or what is wrong with it, unless sockets are told to serve instead.
-std::vector<XdpPort> open_xdp_ports(const XdpOptions& options,
-                                    const std::vector<BoundEndpoint>& bound, Errors& errors) {
-  std::vector<Endpoint> listening;
-  for (const BoundEndpoint& endpoint : bound) {
-    if (!endpoint.workers.front().is_tls) listening.push_back(endpoint.endpoint);
-  }
-  std::vector<XdpPort> ports;
-  for (const std::string& interface : options.interfaces) {
-    auto port = open_xdp_port(interface, options.mode, xdp_endpoints(listening));
-    if (port) {
-      log_info(fmt::format("XDP answers interface={} mode={} queues={}", interface,
-                           to_string(port->mode), port->queues.size()));
-      ports.push_back(std::move(*port));
-    } else if (options.fall_back) {
-      log_warning(fmt::format("no XDP, sockets answer interface={} error=\"{}\"", interface,
-                              port.error().text()));
-    } else {
-      errors.push_back(port.error().within("dns.xdp"));
-    }
-  }
-  return ports;
 }
 
 }  // namespace
@@ -186,41 +165,60 @@ std::vector<XdpPort> open_xdp_ports(const XdpOptions& options,
 struct Server::Impl {
   explicit Impl(Options given) : options(std::move(given)) {}
 
-  void start(BuildInputs inputs, std::vector<BoundEndpoint> bound, std::vector<XdpPort> ports);
-  void start_worker(unsigned index, std::vector<BoundEndpoint>& bound);
-  std::vector<XdpQueue> take_queues(unsigned worker);
+  void compile(BuildInputs inputs, bool owns_files);
+  void take_lock(Fd inherited, Errors& errors);
+  void answer(std::vector<BoundEndpoint> bound, bool owns_files);
   TransferKeeper::Hooks hooks();
 
   // Constant after start, except options, which reload() replaces.
   Options options;
   const CookieSecrets own_secrets = random_cookie_secrets();  // where no file has them
   std::vector<Endpoint> listening;
-  std::vector<XdpPort> xdp;      // their queues are the workers'
-  unsigned tcp_connections = 1;  // what the descriptors allow
   Fd lock;
 
-  std::deque<WorkerCounters> counters;  // one writer each
+  std::optional<BuildInputs> compiled;  // between compile() and answer()
   std::unique_ptr<Published<Snapshot>> published;
   std::unique_ptr<StateFollower> follower;    // outlives the workers, which report to it
   std::unique_ptr<Resigner> resigner;         // hands signatures to the follower
   std::unique_ptr<TransferKeeper> transfers;  // publishes zones through both
-  std::vector<std::unique_ptr<Worker>> workers;
+  std::unique_ptr<Workers> workers;
 };
 
-void Server::Impl::start(BuildInputs inputs, std::vector<BoundEndpoint> bound,
-                         std::vector<XdpPort> ports) {
-  xdp = std::move(ports);
+void Server::Impl::compile(BuildInputs inputs, bool owns_files) {
   NodeState state;
   if (!inputs.snapshot_file.empty()) state = load_snapshot(inputs.snapshot_file, *inputs.topology);
-  Resigner::Inputs to_sign{inputs.zones, policies_of(options), inputs.signatures};
   published = std::make_unique<Published<Snapshot>>(build_snapshot(inputs, state, 1));
-  follower = std::make_unique<StateFollower>(inputs, std::move(state), *published);
+  follower = std::make_unique<StateFollower>(inputs, std::move(state), *published, owns_files);
+  compiled = std::move(inputs);
+}
+
+void Server::Impl::take_lock(Fd inherited, Errors& errors) {
+  if (options.state_dir.empty()) return;
+  auto taken = inherited ? Result<Fd>(std::move(inherited)) : lock_state_dir(options.state_dir);
+  if (taken) {
+    lock = std::move(*taken);
+  } else {
+    errors.push_back(taken.error());
+  }
+}
+
+void Server::Impl::answer(std::vector<BoundEndpoint> bound, bool owns_files) {
+  BuildInputs inputs = std::move(*compiled);
+  compiled.reset();
+  Resigner::Inputs to_sign{inputs.zones, policies_of(options), inputs.signatures};
   resigner = std::make_unique<Resigner>(
       std::move(to_sign), [this](Resigner::Signed made) { follower->take(std::move(made)); });
-  transfers = std::make_unique<TransferKeeper>(options, std::move(inputs), hooks());
+  transfers = std::make_unique<TransferKeeper>(options, std::move(inputs), hooks(), owns_files);
   for (const BoundEndpoint& endpoint : bound) listening.push_back(endpoint.endpoint);
-  tcp_connections = affordable(options.tcp_connections, descriptor_limit());
-  for (unsigned i = 0; i < options.workers; ++i) start_worker(i, bound);
+  AnswerWorker::Settings settings;
+  settings.workers = options.workers;
+  settings.tcp_connections =
+      std::max(1U, affordable(options.tcp_connections, descriptor_limit()) / options.workers);
+  settings.tcp_per_client = options.tcp_per_client;
+  settings.tcp_idle = options.tcp_idle;
+  settings.notified = [this](Bytes apex, const Address&) { transfers->notified(apex); };
+  settings.report = [this](DemandReport report) { follower->report(std::move(report)); };
+  workers = std::make_unique<Workers>(std::move(bound), *published, settings);
 }
 
 // Called in the keeper's thread.
@@ -229,7 +227,7 @@ TransferKeeper::Hooks Server::Impl::hooks() {
   hooks.sign = [this](const Options& current, BuildInputs& inputs) {
     Errors errors;
     inputs.signatures = sign_zones(inputs.zones, current, resigner->current().get(), errors);
-    for (const Error& error : errors) log_error(error.text());
+    return errors;
   };
   hooks.publish = [this](const Options& current, const BuildInputs& inputs) {
     follower->reload(inputs);
@@ -238,43 +236,11 @@ TransferKeeper::Hooks Server::Impl::hooks() {
   return hooks;
 }
 
-// Queues go round among the workers, as the interface spreads clients over its queues.
-std::vector<XdpQueue> Server::Impl::take_queues(unsigned worker) {
-  std::vector<XdpQueue> taken;
-  for (XdpPort& port : xdp) {
-    for (std::size_t i = worker; i < port.queues.size(); i += options.workers) {
-      taken.push_back(std::move(port.queues[i]));
-    }
-  }
-  return taken;
-}
-
-void Server::Impl::start_worker(unsigned index, std::vector<BoundEndpoint>& bound) {
-  auto sockets = std::make_shared<std::vector<WorkerSockets>>();
-  for (BoundEndpoint& endpoint : bound) sockets->push_back(std::move(endpoint.workers[index]));
-  auto queues = std::make_shared<std::vector<XdpQueue>>(take_queues(index));
-  AnswerWorker::Settings settings;
-  settings.workers = options.workers;
-  settings.tcp_connections = std::max(1U, tcp_connections / options.workers);
-  settings.tcp_per_client = options.tcp_per_client;
-  settings.tcp_idle = options.tcp_idle;
-  settings.notified = [this](Bytes apex, const Address&) { transfers->notified(apex); };
-  settings.report = [this](DemandReport report) { follower->report(std::move(report)); };
-  WorkerCounters& mine = counters.emplace_back();
-  workers.push_back(std::make_unique<Worker>(fmt::format("dns-{}", index), std::nullopt,
-                                             [this, sockets, queues, settings, &mine](Loop& loop) {
-                                               AnswerWorker::run(loop, std::move(*sockets),
-                                                                 std::move(*queues), *published,
-                                                                 mine, settings);
-                                             }));
-}
-
 Server::Server() = default;
 
 Server::~Server() {
   if (!impl_) return;
-  impl_->xdp.clear();      // from here on sockets get all queries, until they close
-  impl_->workers.clear();  // no one answers or reports any more
+  impl_->workers.reset();  // no one answers or reports any more
   impl_->transfers.reset();
   impl_->resigner.reset();
   impl_->follower.reset();  // writes the snapshot file
@@ -284,23 +250,75 @@ tl::expected<std::unique_ptr<Server>, std::vector<Error>> Server::start(
     const Options& given, const routing::Topology& topology) {
   const Options options = completed(given);
   auto server = std::unique_ptr<Server>(new Server);
+  Impl& impl = *(server->impl_ = std::make_unique<Impl>(options));
+  auto inputs = load_inputs(options, topology, impl.own_secrets, nullptr);
+  Errors errors = inputs ? Errors{} : inputs.error();
+  impl.take_lock({}, errors);
+  Inheritance nothing;
+  auto bound = bind_all(options, nothing, errors);
+  if (!errors.empty()) return tl::unexpected(std::move(errors));
+  impl.compile(std::move(*inputs), true);
+  impl.answer(std::move(bound), true);
+  errors = impl.workers->open_xdp(impl.options.xdp);
+  if (!errors.empty()) return tl::unexpected(std::move(errors));
+  return server;
+}
+
+tl::expected<std::unique_ptr<Server>, std::vector<Error>> Server::prepare(
+    const Options& given, const routing::Topology& topology) {
+  const Options options = completed(given);
+  auto server = std::unique_ptr<Server>(new Server);
   server->impl_ = std::make_unique<Impl>(options);
   auto inputs = load_inputs(options, topology, server->impl_->own_secrets, nullptr);
-  Errors errors = inputs ? Errors{} : inputs.error();
-  if (!options.state_dir.empty()) {
-    auto lock = lock_state_dir(options.state_dir);
-    if (lock) {
-      server->impl_->lock = std::move(*lock);
-    } else {
-      errors.push_back(lock.error());
-    }
-  }
-  auto bound = bind_all(options, errors);
-  std::vector<XdpPort> ports;
-  if (errors.empty()) ports = open_xdp_ports(options.xdp, bound, errors);
-  if (!errors.empty()) return tl::unexpected(std::move(errors));
-  server->impl_->start(std::move(*inputs), std::move(bound), std::move(ports));
+  if (!inputs) return tl::unexpected(std::move(inputs.error()));
+  server->impl_->compile(std::move(*inputs), false);
   return server;
+}
+
+tl::expected<void, std::vector<Error>> Server::serve(Inheritance inherited) {
+  Errors errors;
+  impl_->take_lock(std::move(inherited.lock), errors);
+  auto bound = bind_all(impl_->options, inherited, errors);
+  if (!errors.empty()) return tl::unexpected(std::move(errors));
+  impl_->answer(std::move(bound), false);
+  return {};
+}
+
+tl::expected<void, std::vector<Error>> Server::take_charge() {
+  Errors errors = impl_->workers->open_xdp(impl_->options.xdp);
+  if (!errors.empty()) return tl::unexpected(std::move(errors));
+  impl_->follower->set_owns_file(true);
+  impl_->transfers->set_following(true);
+  return {};
+}
+
+void Server::save() { impl_->follower->save(); }
+
+Inheritance Server::inheritance() const {
+  Inheritance all;
+  all.sockets = impl_->workers->sockets();
+  if (impl_->lock) all.lock.reset(::fcntl(impl_->lock.get(), F_DUPFD_CLOEXEC, 0));
+  return all;
+}
+
+void Server::stand_by() {
+  impl_->workers->set_listening(false);
+  impl_->transfers->set_following(false);
+  impl_->follower->set_owns_file(false);
+}
+
+void Server::resume() {
+  impl_->workers->set_listening(true);
+  impl_->follower->set_owns_file(true);
+  impl_->transfers->set_following(true);
+  for (const Error& error : impl_->workers->open_xdp(impl_->options.xdp)) {
+    log_warning(error.within("sockets answer alone").text());
+  }
+}
+
+void Server::drain(std::function<void()> done) {
+  impl_->lock.reset();
+  impl_->workers->drain(std::move(done));
 }
 
 tl::expected<void, std::vector<Error>> Server::reload(const Options& given,
@@ -318,15 +336,21 @@ tl::expected<void, std::vector<Error>> Server::reload(const Options& given,
   return done;
 }
 
+std::vector<Error> Server::reload_zone(std::string_view zone) {
+  return impl_->transfers->reload_zone(zone);
+}
+
 std::vector<Endpoint> Server::listening() const { return impl_->listening; }
 
 void Server::measure(Metrics& metrics) const {
-  measure_workers(metrics, impl_->counters);
+  if (!impl_->workers) return;  // it only prepares
+  measure_workers(metrics, impl_->workers->counters());
   measure_state(metrics, impl_->follower->status(), *impl_->published->current()->zones);
   measure_signing(metrics, impl_->resigner->status(), impl_->resigner->current().get());
 }
 
 std::string Server::status_json() const {
+  if (!impl_->workers) return "{}";
   return describe_status(impl_->follower->status(), *impl_->published->current()->zones,
                          impl_->resigner->current().get(), impl_->listening,
                          impl_->options.collector_url);

@@ -8,6 +8,7 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -108,36 +109,62 @@ Result<Endpoint> try_alone(const Endpoint& endpoint) {
   }
 }
 
+// What was inherited for the address that `bound` is to have, and where it is bound.
+std::vector<Fd> take(Inheritance& inherited, HandedSocket::Kind kind, BoundEndpoint& bound) {
+  std::vector<Fd> taken;
+  for (HandedSocket& socket : inherited.sockets) {
+    const bool is_same = socket.asked == bound.asked || socket.bound == bound.asked;
+    if (!socket.fd || socket.kind != kind || !is_same) continue;
+    bound.endpoint = socket.bound;
+    taken.push_back(std::move(socket.fd));
+  }
+  return taken;
+}
+
 }  // namespace
 
-Result<BoundEndpoint> bind_endpoint(const Endpoint& endpoint, unsigned workers) {
-  const auto free = try_alone(endpoint);
-  if (!free) return tl::unexpected(free.error());
-  BoundEndpoint bound;
-  bound.endpoint = *free;
-  for (unsigned i = 0; i < workers; ++i) {
+Result<BoundEndpoint> bind_endpoint(const Endpoint& endpoint, unsigned workers,
+                                    Inheritance& inherited) {
+  BoundEndpoint bound{endpoint, {}, {}};
+  auto udp = take(inherited, HandedSocket::Kind::udp, bound);
+  auto tcp = take(inherited, HandedSocket::Kind::tcp, bound);
+  for (std::size_t i = 0; i < std::max(udp.size(), tcp.size()); ++i) {
+    WorkerSockets& sockets = bound.sockets.emplace_back();
+    if (i < udp.size()) sockets.udp = std::move(udp[i]);
+    if (i < tcp.size()) sockets.tcp = std::move(tcp[i]);
+  }
+  if (bound.sockets.empty()) {
+    const auto free = try_alone(endpoint);
+    if (!free) return tl::unexpected(free.error());
+    bound.endpoint = *free;
+  }
+  while (bound.sockets.size() < workers) {
     auto sockets = bind_worker(bound.endpoint);
     if (!sockets) return tl::unexpected(sockets.error());
-    bound.workers.push_back(std::move(*sockets));
+    bound.sockets.push_back(std::move(*sockets));
   }
   return bound;
 }
 
-Result<BoundEndpoint> bind_tls_endpoint(const Endpoint& endpoint, unsigned workers) {
-  BoundEndpoint bound;
-  {
+Result<BoundEndpoint> bind_tls_endpoint(const Endpoint& endpoint, unsigned workers,
+                                        Inheritance& inherited) {
+  BoundEndpoint bound{endpoint, {}, {}};
+  for (Fd& tcp : take(inherited, HandedSocket::Kind::tls, bound)) {
+    bound.sockets.push_back({Fd(), std::move(tcp), true});
+  }
+  if (bound.sockets.empty()) {
     const Fd alone = make_socket(endpoint, SOCK_STREAM, false);
     if (!alone || listen(alone.get(), 1) != 0) return fail_bind(endpoint, "TCP");
     const auto taken = bound_to(alone);
     if (!taken) return tl::unexpected(taken.error());
     bound.endpoint = *taken;
   }
-  for (unsigned i = 0; i < workers; ++i) {
+  while (bound.sockets.size() < workers) {
     WorkerSockets sockets;
     sockets.is_tls = true;
     sockets.tcp = make_socket(bound.endpoint, SOCK_STREAM, true);
     if (!sockets.tcp || listen(sockets.tcp.get(), kBacklog) != 0) return fail_bind(endpoint, "TCP");
-    bound.workers.push_back(std::move(sockets));
+    bound.sockets.push_back(std::move(sockets));
   }
   return bound;
 }

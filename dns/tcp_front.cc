@@ -32,6 +32,7 @@ constexpr int kCrowdedShare = 8;
 constexpr Millis kCrowdedSweep{100};
 // A crowd that comes back within so long is the same one, of which was told.
 constexpr Seconds kCrowdEnds{60};
+constexpr Millis kDrainSweepInterval{20};
 
 }  // namespace
 
@@ -50,6 +51,7 @@ class TcpFront::Connection {
   void start() { on_ready(Poll::readable); }
 
   bool is_idle(Monotonic since) const { return progress_ < since; }
+  bool is_between_queries() const { return input_.empty() && backlog() == 0 && !transfer_; }
   const Address& peer() const { return peer_; }
 
  private:
@@ -116,7 +118,8 @@ class TcpFront::Connection {
       pump_transfer();
       return is_transfer;
     }
-    add_stream_options(MutableBytes(out).subspan(kLengthOctets), reply, front_.limits_.idle,
+    const Millis keepalive = front_.drained_ ? Millis(0) : front_.limits_.idle;
+    add_stream_options(MutableBytes(out).subspan(kLengthOctets), reply, keepalive,
                        stream_.is_encrypted());
     out[0] = static_cast<std::uint8_t>(reply.size >> 8);
     out[1] = static_cast<std::uint8_t>(reply.size);
@@ -243,8 +246,17 @@ void TcpFront::take(Listener& listener, Fd socket, const Address& peer) {
 void TcpFront::set_accepting(bool accepting) {
   if (accepting == is_accepting_) return;
   is_accepting_ = accepting;
+  watch_listeners();
+}
+
+void TcpFront::set_listening(bool is_listening) {
+  is_listening_ = is_listening;
+  watch_listeners();
+}
+
+void TcpFront::watch_listeners() {
   for (const auto& listener : listeners_) {
-    if (accepting) {
+    if (is_accepting_ && is_listening_) {
       listener->poll->watch(Poll::readable);
     } else {
       listener->poll->stop();
@@ -274,18 +286,40 @@ bool TcpFront::make_room() {
   return !is_full();
 }
 
+void TcpFront::drain(std::function<void()> done) {
+  listeners_.clear();
+  drain_began_ = loop_.now();
+  drained_ = std::move(done);
+  sweep_.start(Millis(0), kDrainSweepInterval);
+}
+
+// Connections without progress since then are idle.
+Monotonic TcpFront::oldest() const {
+  const Monotonic now = loop_.now();
+  const bool is_over = drained_ && now - drain_began_ >= 2 * limits_.idle;
+  if (is_over) return Monotonic::max();
+  return now - (is_full() ? limits_.idle / kCrowdedShare : limits_.idle);
+}
+
 void TcpFront::sweep() {
   swept_ = loop_.now();
-  const Monotonic oldest = swept_ - (is_full() ? limits_.idle / kCrowdedShare : limits_.idle);
+  const Monotonic since = oldest();
+  const bool is_late = drained_ && swept_ - drain_began_ >= limits_.idle;
   std::vector<Connection*> idle;
   for (const auto& [key, connection] : connections_) {
-    if (connection->is_idle(oldest)) idle.push_back(connection.get());
+    if (connection->is_idle(since) || (is_late && connection->is_between_queries())) {
+      idle.push_back(connection.get());
+    }
   }
   for (Connection* connection : idle) {
     answers_.counters().tcp_timed_out.add();
     close(*connection);
   }
   if (!is_full()) set_accepting(true);
+  if (drained_ && connections_.empty()) {
+    sweep_.stop();
+    std::exchange(drained_, nullptr)();
+  }
 }
 
 void TcpFront::close(Connection& connection) {

@@ -11,6 +11,7 @@
 //           much and no more.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <unordered_map>
 #include <vector>
@@ -37,6 +38,12 @@ class TcpFront {
 
   // With `is_tls` connections are taken while the snapshot has a certificate.
   void listen(Fd socket, bool is_tls);
+  // Connections that come while it does not listen wait in the kernel's backlog.
+  void set_listening(bool is_listening);
+  // Closes the listening sockets and asks clients to end (RFC 7828 section 3.2.2). A connection is
+  // closed when it is idle as ever; after `idle` in all, as soon as all that it asked is answered; and
+  // after twice that in any case. `done` is called when none is left.
+  void drain(std::function<void()> done);
 
  private:
   class Connection;
@@ -52,6 +59,8 @@ class TcpFront {
   void tell_refused(int error);
   bool is_full() const;
   bool make_room();
+  void watch_listeners();
+  Monotonic oldest() const;
   void sweep();
   void close(Connection& connection);
 
@@ -64,10 +73,13 @@ class TcpFront {
   std::unordered_map<Address, std::size_t> clients_;  // connections of each
   std::vector<std::uint8_t> input_;                   // what one read took
   std::vector<std::uint8_t> reply_;                   // length and message
-  bool is_accepting_ = true;
   bool has_told_refused_ = false;
   Monotonic full_{-Seconds(3'600)};  // when all connections were last found taken
   Monotonic swept_{};
+  bool is_accepting_ = true;  // there is room
+  bool is_listening_ = true;
+  Monotonic drain_began_{};
+  std::function<void()> drained_;  // when draining
   Timer sweep_;
 };
 

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "dns/base64.h"
 #include "dns/journal.h"
+#include "dns/master_file.h"
 #include "dns/notify_out.h"
 #include "dns/secondary.h"
 #include "dns/zone_store.h"
@@ -66,13 +67,15 @@ std::shared_ptr<const TransferPolicy> load_policy(const Options& options, Errors
 // Everything here runs in the keeper's thread.
 class TransferKeeper::Keeper {
  public:
-  Keeper(Loop& loop, const Options& options, BuildInputs inputs, Hooks hooks)
+  Keeper(Loop& loop, const Options& options, BuildInputs inputs, Hooks hooks, bool following)
       : loop_(loop),
+        is_following_(following),
         options_(options),
         inputs_(std::move(inputs)),
         hooks_(std::move(hooks)),
         notify_(loop) {
     follow_primaries();
+    if (!following) return;  // whoever does has told them
     for (const Zone& zone : inputs_.zones->zones()) tell(zone);
   }
 
@@ -80,6 +83,27 @@ class TransferKeeper::Keeper {
     secondaries_.clear();
     options_ = options;
     publish(std::move(next));
+    follow_primaries();
+  }
+
+  Errors reload_zone(std::string_view name) {
+    const auto source = std::find_if(options_.zones.begin(), options_.zones.end(),
+                                     [&](const ZoneSource& zone) { return zone.name == name; });
+    if (source == options_.zones.end()) {
+      return {Error(Errc::not_found, fmt::format("zone {} is not configured", name))};
+    }
+    if (source->is_secondary) {
+      notified(name_from_text(source->name).value_or(std::vector<std::uint8_t>()));
+      return {};
+    }
+    auto records = read_master_file(source->file, source->name);
+    if (records.origin.empty()) return std::move(records.errors);
+    return install(std::move(records), true);
+  }
+
+  void set_following(bool following) {
+    is_following_ = following;
+    secondaries_.clear();
     follow_primaries();
   }
 
@@ -91,24 +115,31 @@ class TransferKeeper::Keeper {
 
  private:
   void follow_primaries() {
+    if (!is_following_) return;
     for (const ZoneSource& source : options_.zones) {
       const auto apex = name_from_text(source.name);
       const Zone* zone = source.is_secondary && apex ? inputs_.zones->zone_of(*apex) : nullptr;
       if (zone == nullptr) continue;
       secondaries_.push_back(std::make_unique<Secondary>(
           loop_, source, inputs_.transfers->keys, held_times(inputs_, *zone),
-          [this](ZoneRecords records) { return install(std::move(records)); }));
+          [this](ZoneRecords records) {
+            const Errors errors = install(std::move(records), false);
+            return errors.empty() ? std::string() : errors.front().text();
+          }));
     }
   }
 
-  // One zone from its primary, or its end.
-  std::string install(ZoneRecords records) {
+  // One zone anew, or its end. Where signing fails for a transfer's sake, another zone is at fault:
+  // its error is told, and the transfer stands.
+  Errors install(ZoneRecords records, bool must_sign) {
     auto loaded = ZoneSet::replaced(*inputs_.zones, std::move(records), *inputs_.topology);
-    if (!loaded.zones) return loaded.errors.empty() ? "unknown" : loaded.errors.front().text();
+    if (!loaded.zones) return std::move(loaded.errors);
     for (const std::string& warning : loaded.warnings) log_warning(warning);
     BuildInputs next = inputs_;
     next.zones = std::move(loaded.zones);
-    hooks_.sign(options_, next);
+    Errors unsigned_zones = hooks_.sign(options_, next);
+    if (must_sign && !unsigned_zones.empty()) return unsigned_zones;
+    for (const Error& error : unsigned_zones) log_error(error.text());
     publish(std::move(next));
     return {};
   }
@@ -159,6 +190,7 @@ class TransferKeeper::Keeper {
   }
 
   Loop& loop_;
+  bool is_following_;
   Options options_;
   BuildInputs inputs_;
   const Hooks hooks_;
@@ -166,11 +198,12 @@ class TransferKeeper::Keeper {
   std::vector<std::unique_ptr<Secondary>> secondaries_;
 };
 
-TransferKeeper::TransferKeeper(const Options& options, BuildInputs inputs, Hooks hooks)
+TransferKeeper::TransferKeeper(const Options& options, BuildInputs inputs, Hooks hooks,
+                               bool following)
     : thread_("dns-zones") {
   thread_.call([&] {
-    keeper_ =
-        std::make_unique<Keeper>(thread_.loop(), options, std::move(inputs), std::move(hooks));
+    keeper_ = std::make_unique<Keeper>(thread_.loop(), options, std::move(inputs), std::move(hooks),
+                                       following);
   });
 }
 
@@ -190,6 +223,16 @@ tl::expected<void, Errors> TransferKeeper::reload(const Options& options,
     }
   });
   return done;
+}
+
+Errors TransferKeeper::reload_zone(std::string_view zone) {
+  Errors errors;
+  thread_.call([&] { errors = keeper_->reload_zone(zone); });
+  return errors;
+}
+
+void TransferKeeper::set_following(bool following) {
+  thread_.call([&] { keeper_->set_following(following); });
 }
 
 void TransferKeeper::notified(Bytes apex) {

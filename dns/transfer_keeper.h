@@ -10,6 +10,7 @@
 
 #include <functional>
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include "base/bytes.h"
@@ -29,19 +30,23 @@ class TransferKeeper {
  public:
   // Both are called in the keeper's thread, with the options in force.
   struct Hooks {
-    // Signs the zones of `inputs`, which have changed.
-    std::function<void(const Options&, BuildInputs& inputs)> sign;
+    // Signs the zones of `inputs`, which have changed; returns what could not be.
+    std::function<std::vector<Error>(const Options&, BuildInputs& inputs)> sign;
     // From now on answers come from `inputs`.
     std::function<void(const Options&, const BuildInputs& inputs)> publish;
   };
-  // `inputs` are published already.
-  TransferKeeper(const Options& options, BuildInputs inputs, Hooks hooks);
+  // `inputs` are published already. Primaries are asked only while it is `following`: not while another
+  // process does.
+  TransferKeeper(const Options& options, BuildInputs inputs, Hooks hooks, bool following);
   ~TransferKeeper();
 
   // Loads in the keeper's thread, so that no transfer comes in between, and publishes.
   using Loaded = tl::expected<BuildInputs, std::vector<Error>>;
   tl::expected<void, std::vector<Error>> reload(const Options& options,
                                                 const std::function<Loaded()>& load);
+  // The zone from its file again, or asks its primary; errors change nothing.
+  std::vector<Error> reload_zone(std::string_view zone);
+  void set_following(bool following);
   // A primary of the zone says that it changed.
   void notified(Bytes apex);
 

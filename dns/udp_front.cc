@@ -65,6 +65,10 @@ UdpFront::UdpFront(Loop& loop, Fd socket, Answers& answers, UdpBatch& batch)
   poll_.watch(Poll::readable);
 }
 
+void UdpFront::set_listening(bool is_listening) {
+  is_listening ? poll_.watch(Poll::readable) : poll_.stop();
+}
+
 void UdpFront::serve() {
   for (unsigned i = 0; i < kBatchesPerWake; ++i) {
     const int received = receive();

@@ -35,6 +35,9 @@ class UdpFront {
  public:
   UdpFront(Loop& loop, Fd socket, Answers& answers, UdpBatch& batch);
 
+  // What comes while it does not listen waits in the socket.
+  void set_listening(bool is_listening);
+
  private:
   void serve();
   int receive();

@@ -91,7 +91,9 @@ void Prober::Impl::run(Loop& loop, Wire wire, std::promise<Doors>& opened) {
 
 Prober::Prober() : impl_(std::make_unique<Impl>()) {}
 
-Prober::~Prober() {
+Prober::~Prober() { stop(); }
+
+void Prober::stop() {
   impl_->follower.reset();  // nobody posts into the loop any more
   impl_->worker.reset();
   impl_->poster.reset();  // delivers what is known, for at most a second
@@ -132,7 +134,8 @@ Result<void> Prober::reload(const Options& options) {
 void Prober::measure(Metrics& metrics) const { measure_counters(impl_->counters, metrics); }
 
 std::string Prober::status_json() const {
-  return status_of(impl_->counters, impl_->poster->stats(), impl_->options.site, impl_->epoch);
+  const auto posted = impl_->poster ? impl_->poster->stats() : event::Poster::Stats{};
+  return status_of(impl_->counters, posted, impl_->options.site, impl_->epoch);
 }
 
 }  // namespace isochrone::prober

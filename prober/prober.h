@@ -20,6 +20,10 @@ class Prober {
   static Result<std::unique_ptr<Prober>> start(const Options& options);
   ~Prober();
 
+  // Sends no more, and delivers what is known for at most a second. What was counted can still be
+  // measured; the destructor does the same.
+  void stop();
+
   Result<void> reload(const Options& options);
   void measure(Metrics& metrics) const;
   std::string status_json() const;

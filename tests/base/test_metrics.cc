@@ -33,6 +33,27 @@ TEST(Metrics, LabelValuesAreEscaped) {
   EXPECT_NE(metrics.text().find(R"(a{name="x\"y\\z\n"} 1)"), std::string::npos) << metrics.text();
 }
 
+TEST(Metrics, CountersGoOnFromAnEarlierProcess) {
+  Metrics before;
+  before.counter("a_total", "a", 5, {{"channel", "demand"}});
+  before.counter("b_total", "b", 7);
+  before.gauge("c", "c", 9);
+  Metrics after;
+  after.add_earlier(before.counters());
+  after.counter("a_total", "a", 2, {{"channel", "demand"}});
+  after.counter("a_total", "a", 1, {{"channel", "load"}});
+  after.gauge("c", "c", 1);
+  const std::string text = after.text();
+  EXPECT_NE(text.find("a_total{channel=\"demand\"} 7\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("a_total{channel=\"load\"} 1\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("\nc 1\n"), std::string::npos) << "gauges are of now\n" << text;
+  EXPECT_EQ(text.find("b_total"), std::string::npos) << "what is no longer counted is gone";
+  Metrics third;
+  third.add_earlier(after.counters());
+  third.counter("a_total", "a", 1, {{"channel", "demand"}});
+  EXPECT_NE(third.text().find("} 8\n"), std::string::npos) << third.text();
+}
+
 TEST(Metrics, NothingMeasuredIsAnEmptyText) { EXPECT_EQ(Metrics().text(), ""); }
 
 }  // namespace

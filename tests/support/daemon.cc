@@ -64,11 +64,15 @@ int status_of(int wait_status) {
 
 }  // namespace
 
-Daemon::Daemon(const std::string& config, const std::function<void()>& prepare) {
+Daemon::Daemon(const std::string& config, const std::function<void()>& prepare)
+    : Daemon(config, {"run"}, prepare) {}
+
+Daemon::Daemon(const std::string& config, std::vector<std::string> command,
+               const std::function<void()>& prepare) {
+  command.insert(command.end(), {"--config", config});
   Pipe pipe = make_pipe();
   const Fd nothing(::open("/dev/null", O_RDWR | O_CLOEXEC));
-  pid_ =
-      spawn({"run", "--config", config}, nothing.get(), nothing.get(), pipe.write.get(), prepare);
+  pid_ = spawn(command, nothing.get(), nothing.get(), pipe.write.get(), prepare);
   EXPECT_GT(pid_, 0);
   output_ = std::move(pipe.read);
 }

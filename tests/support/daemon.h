@@ -39,6 +39,9 @@ class Daemon {
   // `isochrone run --config FILE`. `prepare` runs in the child before the program does: limits,
   // environment, privileges.
   explicit Daemon(const std::string& config, const std::function<void()>& prepare = {});
+  // `isochrone COMMAND ... --config FILE`.
+  Daemon(const std::string& config, std::vector<std::string> command,
+         const std::function<void()>& prepare = {});
   ~Daemon();
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
