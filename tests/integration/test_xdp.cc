@@ -3,10 +3,13 @@
 // Queries over a cable between two namespaces, answered below the kernel's network stack.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/capability.h>
 #include <signal.h>
+#include <sys/prctl.h>
 
 #include <algorithm>
 #include <array>
+#include <thread>
 
 #include "tests/integration/xdp_world.h"
 #include "tests/support/dns_client.h"
@@ -186,6 +189,20 @@ TEST_F(Xdp, SaysWhatIsMissingOrGoesOnWithSockets) {
   ASSERT_TRUE(daemon.is_ready()) << daemon.log();
   EXPECT_FALSE(world_.ask(listening(daemon).v4, mail_).empty());
   EXPECT_EQ(metric(daemon, kByXdp), 0);
+}
+
+TEST_F(Xdp, SaysWhichCapabilityIsMissing) {
+  // A thread's bounding set is what a program it starts can have at most; SYS_ADMIN implies BPF.
+  const auto without = [&](std::initializer_list<int> capabilities) {
+    std::string text;
+    std::thread([&] {
+      for (const int each : capabilities) ::prctl(PR_CAPBSET_DROP, each, 0, 0, 0);
+      text = refused(world_.config("x", xdp("copy")));
+    }).join();
+    return text;
+  };
+  EXPECT_THAT(without({CAP_BPF, CAP_SYS_ADMIN}), HasSubstr("XDP needs CAP_NET_ADMIN and CAP_BPF"));
+  EXPECT_THAT(without({CAP_NET_RAW}), HasSubstr("AF_XDP needs CAP_NET_RAW"));
 }
 
 }  // namespace
