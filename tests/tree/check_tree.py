@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks what the compiler cannot: who includes whom, which library has which door, how long files are.
 
-usage: check_tree.py layers|doors|budgets|licence|disabled ROOT
+usage: check_tree.py layers|doors|budgets|licence|disabled|rfcs ROOT
 """
 import pathlib
 import re
@@ -109,8 +109,19 @@ def disabled(root):
                     yield f"{path.relative_to(root)}:{number}: a disabled test tests nothing"
 
 
+def rfcs(root):
+    """Tests that docs/rfcs.md names exist."""
+    made = re.compile(r"\bTEST(?:_F|_P)?\(\s*(\w+),\s*(\w+)\s*\)")
+    known = {f"{suite}.{name}" for path in sorted((root / "tests").rglob("*.cc"))
+             for suite, name in made.findall(path.read_text())}
+    for number, line in enumerate((root / "docs/rfcs.md").read_text().splitlines(), 1):
+        for named in re.findall(r"`([A-Z]\w+\.[A-Z]\w+)`", line):
+            if named not in known:
+                yield f"docs/rfcs.md:{number}: there is no test {named}"
+
+
 def main():
-    checks = {f.__name__: f for f in (layers, doors, budgets, licence, disabled)}
+    checks = {f.__name__: f for f in (layers, doors, budgets, licence, disabled, rfcs)}
     if len(sys.argv) != 3 or sys.argv[1] not in checks:
         print(__doc__, file=sys.stderr)
         return 2
