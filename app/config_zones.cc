@@ -120,11 +120,6 @@ std::vector<dns::ZoneSource> read_zones(const Section& root,
     if (!name) continue;
     names.check(*name, section.mark_of("name"));
     const Section dnssec = section.section("dnssec");
-    if (dnssec.is_present() && (!options.allow.empty() || !options.primaries.empty())) {
-      section.complain(dnssec.mark(),
-                       "zones[].dnssec with transfers: they would carry the zone unsigned, and "
-                       "validators take that for forged; use one or the other");
-    }
     zones.push_back({*name, std::move(file), read_signing(dnssec), !options.primaries.empty(),
                      std::move(options)});
   }

@@ -171,6 +171,7 @@ class Answerer {
     const auto set =
         query_.type == type::any ? zone_->smallest_rrset(node) : zone_->rrset(node, query_.type);
     if (!set) return deny(Rcode::noerror);
+    if (set->type == type::soa && signatures_ != nullptr && answer_apex_set(type::soa)) return;
     require_signed(Response::answer, *set, rrsig(*set), owner_);
     note_expansion();
   }
@@ -184,6 +185,12 @@ class Answerer {
     require_signed(Response::answer, made->set, made->rrsig, owner_);
     note_expansion();
     return true;
+  }
+
+  bool answer_apex_set(std::uint16_t type) noexcept {
+    const auto made = signatures_->apex_set(type);
+    if (made) require_signed(Response::answer, made->set, made->rrsig, owner_);
+    return made.has_value();
   }
 
   // As few of a name's signatures as of its sets (RFC 8482 section 7).
@@ -285,7 +292,9 @@ class Answerer {
     const std::uint32_t ttl =
         std::min(longest_ttl.value_or(zone_->negative_ttl()), zone_->negative_ttl());
     const Rrset signature = signatures_ == nullptr ? Rrset{} : signatures_->rrsig(zone_->soa());
-    if (!require_signed(Response::authority, zone_->negative_soa(), signature, apex(), ttl)) return;
+    const Rrset soa =
+        signatures_ == nullptr ? zone_->negative_soa() : signatures_->negative_soa(*zone_);
+    if (!require_signed(Response::authority, soa, signature, apex(), ttl)) return;
     if (!wants_proof() || deny_compactly(rcode, without, ttl)) return;
     const bool fits = rcode == Rcode::nxdomain ? prover().no_name(match_)
                                                : prover().no_data(match_, without, ttl);

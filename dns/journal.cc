@@ -8,61 +8,39 @@
 namespace isochrone::dns {
 namespace {
 
-// The records of one node, each packed alone, in order: comparable as texts.
-std::vector<PackedRecords> records_of(const ZoneVersion& version, const Zone::Node& node) {
-  std::vector<PackedRecords> records;
-  ZoneWalk walk(version.zones, version.topology, version.zone);
-  walk.restrict_to(node);
-  for (ZoneRecord record; walk.next(record);) records.emplace_back().add(record);
-  return records;
-}
-
-bool holds_the_same(const Zone& a, const Zone::Node& x, const Zone& b, const Zone::Node& y) {
-  if (a.service(x) || b.service(y) || x.rrsets != y.rrsets) return false;
-  for (std::size_t i = 0; i < x.rrsets; ++i) {
-    const Rrset left = a.rrset_at(x.first_rrset + i);
-    const Rrset right = b.rrset_at(y.first_rrset + i);
-    if (left.type != right.type ||
-        !std::equal(left.wire.begin(), left.wire.end(), right.wire.begin(), right.wire.end())) {
-      return false;
-    }
-  }
-  return true;
-}
-
-std::vector<std::uint8_t> key_of(const PackedRecords& one) {
-  std::vector<std::uint8_t> key;
-  std::size_t at = 0;
-  ZoneRecord record;
-  one.next(at, record);
-  key.assign({static_cast<std::uint8_t>(record.type >> 8), static_cast<std::uint8_t>(record.type)});
-  for (int shift = 24; shift >= 0; shift -= 8) {
-    key.push_back(static_cast<std::uint8_t>(record.ttl >> shift));
-  }
-  key.insert(key.end(), record.data.begin(), record.data.end());
-  return key;
-}
-
-// Adds to `to` what `from` has and `other` has not.
-void add_missing(const std::vector<PackedRecords>& from, const std::vector<PackedRecords>& other,
+// The records of `from` whose fingerprints are not among `known`, which is sorted.
+void add_missing(const VersionRecords& from, const std::vector<Fingerprint>& known,
                  PackedRecords& to) {
-  std::vector<std::vector<std::uint8_t>> known;
-  for (const PackedRecords& one : other) known.push_back(key_of(one));
-  std::sort(known.begin(), known.end());
-  for (const PackedRecords& one : from) {
-    if (std::binary_search(known.begin(), known.end(), key_of(one))) continue;
-    std::size_t at = 0;
-    ZoneRecord record;
-    if (one.next(at, record)) to.add(record);
-  }
+  from.each([&](const ZoneRecord& record) {
+    if (!std::binary_search(known.begin(), known.end(), fingerprint(record))) to.add(record);
+  });
 }
 
-void add_soa(const ZoneVersion& version, PackedRecords& to) {
-  ZoneWalk walk(version.zones, version.topology, version.zone);
-  to.add(walk.soa());
+std::vector<Fingerprint> fingerprints_of(const VersionRecords& version) {
+  std::vector<Fingerprint> all;
+  version.each([&](const ZoneRecord& record) { all.push_back(fingerprint(record)); });
+  std::sort(all.begin(), all.end());
+  return all;
+}
+
+// One octet more in a running hash: FNV-1a, from two starts and with two odd factors.
+void hash(Fingerprint& sum, std::uint8_t octet) {
+  sum.first = (sum.first ^ octet) * 0x0000'0100'0000'01b3;
+  sum.second = (sum.second ^ octet) * 0x9e37'79b9'7f4a'7c15;
+  sum.second ^= sum.second >> 29;  // this factor alone leaves the low bits to the low bits
 }
 
 }  // namespace
+
+Fingerprint fingerprint(const ZoneRecord& record) {
+  Fingerprint sum{0xcbf2'9ce4'8422'2325, 0x2545'f491'4f6c'dd1d};
+  for (const std::uint8_t octet : record.owner) hash(sum, octet);
+  for (int shift = 40; shift >= 0; shift -= 8) {
+    hash(sum, static_cast<std::uint8_t>((std::uint64_t{record.type} << 32 | record.ttl) >> shift));
+  }
+  for (const std::uint8_t octet : record.data) hash(sum, octet);
+  return sum;
+}
 
 void PackedRecords::add(const ZoneRecord& record) {
   const auto number = [this](std::uint64_t value, int octets) {
@@ -86,28 +64,33 @@ bool PackedRecords::next(std::size_t& at, ZoneRecord& record) const {
   return in.ok();
 }
 
-Difference difference(const ZoneVersion& before, const ZoneVersion& after) {
-  Difference step;
-  step.from = before.zone.serial();
-  step.to = after.zone.serial();
-  add_soa(before, step.removed);
-  add_soa(after, step.added);
-  Name name;
-  for (const Zone::Node& node : after.zone.nodes()) {
-    name.assign(after.zone.name(node));
-    const Zone::Node* old = before.zone.find_node(name);
-    if (old != nullptr && holds_the_same(before.zone, *old, after.zone, node)) continue;
-    const auto now = records_of(after, node);
-    const auto was = old == nullptr ? std::vector<PackedRecords>() : records_of(before, *old);
-    add_missing(was, now, step.removed);
-    add_missing(now, was, step.added);
-  }
-  for (const Zone::Node& node : before.zone.nodes()) {
-    name.assign(before.zone.name(node));
-    if (after.zone.find_node(name) != nullptr) continue;
-    add_missing(records_of(before, node), {}, step.removed);
-  }
+VersionRecords records_of(const ZoneVersion& version) {
+  VersionRecords records;
+  records.serial = version.serial();
+  ZoneWalk walk(version);
+  records.soa.add(walk.soa());
+  records.each = [zone = &version.zone, zones = &version.zones, topology = &version.topology,
+                  signatures = version.signatures](const VersionRecords::Visit& visit) {
+    ZoneWalk all({*zones, *topology, *zone, signatures});
+    for (ZoneRecord record; all.next(record);) visit(record);
+  };
+  return records;
+}
+
+Difference difference(const VersionRecords& before, const VersionRecords& after) {
+  Difference step{before.serial, after.serial, before.soa, after.soa};
+  add_missing(before, fingerprints_of(after), step.removed);
+  add_missing(after, fingerprints_of(before), step.added);
   return step;
+}
+
+bool is_empty(const Difference& step) {
+  const Bytes was = step.removed.bytes();
+  const Bytes is = step.added.bytes();
+  std::size_t at = 0;
+  ZoneRecord soa;
+  return step.removed.next(at, soa) && at == was.size() &&
+         std::equal(was.begin(), was.end(), is.begin(), is.end());
 }
 
 Journal Journal::extended(std::shared_ptr<const Difference> step) const {

@@ -9,10 +9,12 @@
 #include <utility>
 
 #include "base/descriptors.h"
+#include "base/guarded.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "dns/cookie_secrets.h"
 #include "dns/follower.h"
+#include "dns/journal_store.h"
 #include "dns/resigner.h"
 #include "dns/snapshot_file.h"
 #include "dns/sockets.h"
@@ -137,6 +139,13 @@ Options completed(Options options) {
   for (ZoneSource& source : options.zones) {
     source.is_secondary = !source.transfer.primaries.empty();
     if (source.is_secondary) source.file = stored_zone_file(options.state_dir, source.name);
+    if (source.signing && !source.transfer.allow.empty()) {
+      source.signing->raises_serial = true;
+      const auto& folder = options.state_dir;
+      const auto stored =
+          folder.empty() ? std::nullopt : read_journal(journal_file(folder, source.name));
+      if (stored) source.signing->last_serial = stored->serial();
+    }
   }
   return options;
 }
@@ -181,6 +190,7 @@ struct Server::Impl {
   std::unique_ptr<StateFollower> follower;    // outlives the workers, which report to it
   std::unique_ptr<Resigner> resigner;         // hands signatures to the follower
   std::unique_ptr<TransferKeeper> transfers;  // publishes zones through both
+  Guarded<TransferKeeper*> keeper{nullptr};   // for the resigner, which lives longer
   std::unique_ptr<Workers> workers;
 };
 
@@ -206,9 +216,14 @@ void Server::Impl::answer(std::vector<BoundEndpoint> bound, bool owns_files) {
   BuildInputs inputs = std::move(*compiled);
   compiled.reset();
   Resigner::Inputs to_sign{inputs.zones, policies_of(options), inputs.signatures};
-  resigner = std::make_unique<Resigner>(
-      std::move(to_sign), [this](Resigner::Signed made) { follower->take(std::move(made)); });
+  resigner = std::make_unique<Resigner>(std::move(to_sign), [this](Resigner::Signed made) {
+    // Only put into a mailbox.
+    keeper.with([&made](TransferKeeper* to) {
+      if (to != nullptr) to->signed_again(std::move(made));
+    });
+  });
   transfers = std::make_unique<TransferKeeper>(options, std::move(inputs), hooks(), owns_files);
+  keeper.with([this](TransferKeeper*& to) { to = transfers.get(); });
   for (const BoundEndpoint& endpoint : bound) listening.push_back(endpoint.endpoint);
   AnswerWorker::Settings settings;
   settings.workers = options.workers;
@@ -233,6 +248,10 @@ TransferKeeper::Hooks Server::Impl::hooks() {
     follower->reload(inputs);
     resigner->replace({inputs.zones, policies_of(current), inputs.signatures});
   };
+  hooks.publish_signatures = [this](const BuildInputs& inputs, bool are_journals_new) {
+    if (are_journals_new) return follower->reload(inputs);
+    follower->take(inputs.signatures);
+  };
   return hooks;
 }
 
@@ -241,6 +260,7 @@ Server::Server() = default;
 Server::~Server() {
   if (!impl_) return;
   impl_->workers.reset();  // no one answers or reports any more
+  impl_->keeper.with([](TransferKeeper*& to) { to = nullptr; });
   impl_->transfers.reset();
   impl_->resigner.reset();
   impl_->follower.reset();  // writes the snapshot file

@@ -44,8 +44,21 @@ class Signatures {
   // Of a service's records at a set of sites (site_sets.h), among those that have the type.
   Rrset routed_rrsig(routing::ServiceId service, RoutedType type, routing::SiteMask set,
                      routing::SiteMask among) const noexcept;
-  // DNSKEY, CDS, CDNSKEY, NSEC3PARAM at the apex.
+  // DNSKEY, CDS, CDNSKEY, NSEC3PARAM at the apex, and the SOA where its serial is not the zone's.
   std::optional<Pair> apex_set(std::uint16_t type) const noexcept;
+
+  // The serial that is served: the zone's own, or a newer one where signatures make versions.
+  std::uint32_t serial() const noexcept { return serial_; }
+  // The SOA of negative answers, with that serial.
+  Rrset negative_soa(const Zone& zone) const noexcept {
+    return negative_soa_.records == 0 ? zone.negative_soa() : get(negative_soa_);
+  }
+
+  // For those who need all of it: what signing adds beside the RRSIGs of the zone's sets.
+  std::size_t apex_sets() const noexcept { return apex_.size(); }
+  Pair apex_set_at(std::size_t i) const noexcept { return get(apex_[i].pair); }
+  std::size_t denials() const noexcept { return chain_.size(); }
+  Proof denial_at(std::size_t i) const noexcept { return proof(static_cast<std::uint32_t>(i)); }
 
   // The NSEC that a question for it gets; none where NSEC3 denies or at an empty non-terminal.
   std::optional<Pair> nsec_at(const Zone& zone, const Zone::Node& node) const noexcept;
@@ -111,6 +124,9 @@ class Signatures {
   std::vector<SignedSet> compact_;           // by node
   std::shared_ptr<const OnlineKey> online_key_;
   std::vector<Remembered> memory_;  // sorted by digest
+  RrsetArena::Handle negative_soa_;
+  std::uint32_t serial_ = 0;
+  std::uint32_t zone_serial_ = 0;  // of the zone it was made from
   Instant earliest_expiration_{};
   std::size_t made_ = 0;
   std::size_t kept_ = 0;

@@ -101,6 +101,11 @@ struct SignedZones::Signing {
     const Zone* zone = find_zone(*to.zones_, signing.zone);
     if (zone == nullptr) return;  // its own errors have been told
     const Entry* old = old_of(*zone);
+    if (!zone->is_available()) {
+      // Kept for its serial: what comes next must be newer than what was.
+      if (old != nullptr) to.entries_.push_back({zone, old->signatures, old->keys});
+      return;
+    }
     auto keys = usable_keys(*zone, signing, now);
     if (!keys) {
       made.errors.push_back(keys.error());
@@ -174,7 +179,7 @@ std::vector<Error> check_keys(const ZoneSet& zones, const std::vector<ZonePolicy
   std::vector<Error> errors;
   for (const ZonePolicy& signing : policies) {
     const Zone* zone = find_zone(zones, signing.zone);
-    if (zone == nullptr) continue;
+    if (zone == nullptr || !zone->is_available()) continue;
     if (auto keys = usable_keys(*zone, signing, now); !keys) errors.push_back(keys.error());
   }
   return errors;

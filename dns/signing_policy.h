@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 
 #include "base/time.h"
 #include "dns/sign_key.h"
@@ -26,6 +27,10 @@ struct SigningPolicy {
   Seconds dnskey_ttl{3'600};
   bool publish_cds = true;
   std::filesystem::path keys;  // folder of key files
+  // Whether secondaries have the zone: then new signatures are a new version, with a serial of its own.
+  bool raises_serial = false;
+  // Of the version they had last before this start; nothing when none is known.
+  std::optional<std::uint32_t> last_serial = std::nullopt;
 };
 
 }  // namespace isochrone::dns

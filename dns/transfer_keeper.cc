@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "base/log.h"
@@ -14,6 +15,7 @@
 #include "dns/master_file.h"
 #include "dns/notify_out.h"
 #include "dns/secondary.h"
+#include "dns/zone_history.h"
 #include "dns/zone_store.h"
 
 namespace isochrone::dns {
@@ -39,9 +41,17 @@ Result<TsigKey> load_key(const TsigKeySource& source) {
 
 std::optional<SoaTimes> held_times(const BuildInputs& inputs, const Zone& zone) {
   if (!zone.is_available()) return std::nullopt;
-  ZoneWalk walk(*inputs.zones, *inputs.topology, zone);
+  ZoneWalk walk({*inputs.zones, *inputs.topology, zone});  // with the primary's serial, not ours
   return soa_times(walk.soa().data);
 }
+
+ZoneVersion version_of(const BuildInputs& inputs, const Zone& zone) {
+  return {*inputs.zones, *inputs.topology, zone,
+          inputs.signatures ? inputs.signatures->of(&zone) : nullptr};
+}
+
+using Apex = std::vector<std::uint8_t>;
+Apex apex_of(const Zone& zone) { return {zone.origin().begin(), zone.origin().end()}; }
 
 }  // namespace
 
@@ -74,6 +84,7 @@ class TransferKeeper::Keeper {
         inputs_(std::move(inputs)),
         hooks_(std::move(hooks)),
         notify_(loop) {
+    begin_histories();
     follow_primaries();
     if (!following) return;  // whoever does has told them
     for (const Zone& zone : inputs_.zones->zones()) tell(zone);
@@ -104,7 +115,23 @@ class TransferKeeper::Keeper {
   void set_following(bool following) {
     is_following_ = following;
     secondaries_.clear();
+    histories_.clear();  // of files that another process writes, or wrote
+    begin_histories();
     follow_primaries();
+    // A start makes signatures, and so a version, that whoever followed did not tell of.
+    for (const Zone& zone : inputs_.zones->zones()) {
+      if (following && version_of(inputs_, zone).signatures != nullptr) tell(zone);
+    }
+  }
+
+  void signed_again(std::shared_ptr<const SignedZones> signatures) {
+    if (signatures->zones() != inputs_.zones) return;  // others are signed by now
+    BuildInputs next = inputs_;
+    next.signatures = std::move(signatures);
+    const auto changed = remember(next);
+    inputs_ = std::move(next);
+    hooks_.publish_signatures(inputs_, !changed.empty());
+    for (const Zone* zone : changed) tell(*zone);
   }
 
   void notified(const std::vector<std::uint8_t>& apex) {
@@ -145,42 +172,73 @@ class TransferKeeper::Keeper {
   }
 
   void publish(BuildInputs next) {
-    auto policy = std::make_shared<TransferPolicy>(*next.transfers);
-    std::vector<const Zone*> changed;
-    for (const Zone& zone : next.zones->zones()) {
-      ZoneTransfer& transfer = policy->zones[{zone.origin().begin(), zone.origin().end()}];
-      const Zone* before = inputs_.zones->zone_of(zone.origin());
-      transfer.journal = journal_of(before, zone, next, transfer.options);
-      if (before == nullptr || before->serial() != zone.serial()) changed.push_back(&zone);
-    }
-    next.transfers = std::move(policy);
+    const auto changed = remember(next);
     inputs_ = std::move(next);
     hooks_.publish(options_, inputs_);
     for (const Zone* zone : changed) tell(*zone);  // of inputs_.zones
   }
 
+  // What was served before this start leads to what is served now. Whoever follows primaries has the files.
+  void begin_histories() {
+    if (!is_following_) return;
+    auto policy = std::make_shared<TransferPolicy>(*inputs_.transfers);
+    bool has_journal = false;
+    for (const Zone& zone : inputs_.zones->zones()) {
+      ZoneTransfer& transfer = policy->zones[apex_of(zone)];
+      if (transfer.options.allow.empty() || !zone.is_available()) continue;
+      ZoneHistory& history = history_of(zone);
+      history.begin(version_of(inputs_, zone));
+      transfer.journal = history.journal();
+      has_journal |= transfer.journal != nullptr;
+    }
+    if (!has_journal) return;
+    inputs_.transfers = std::move(policy);
+    hooks_.publish(options_, inputs_);
+  }
+
+  ZoneHistory& history_of(const Zone& zone) {
+    const auto found = histories_.find(apex_of(zone));
+    if (found != histories_.end()) return found->second;
+    const std::string name = name_to_text(zone.origin());
+    const auto folder = is_following_ ? options_.state_dir : std::filesystem::path();
+    return histories_
+        .try_emplace(apex_of(zone), name,
+                     folder.empty() ? std::filesystem::path() : journal_file(folder, name))
+        .first->second;
+  }
+
+  // Keeps what leads to each zone of `next`, to be published with it; the zones that have new versions.
+  std::vector<const Zone*> remember(BuildInputs& next) {
+    auto policy = std::make_shared<TransferPolicy>(*next.transfers);
+    std::vector<const Zone*> changed;
+    for (const Zone& zone : next.zones->zones()) {
+      ZoneTransfer& transfer = policy->zones[apex_of(zone)];
+      const Zone* before = inputs_.zones->zone_of(zone.origin());
+      transfer.journal = journal_of(before, zone, next, transfer.options);
+      const bool is_new = before == nullptr ||
+                          version_of(inputs_, *before).serial() != version_of(next, zone).serial();
+      if (is_new) changed.push_back(&zone);
+    }
+    next.transfers = std::move(policy);
+    return changed;
+  }
+
   // What leads to `zone` from the versions before it.
   std::shared_ptr<const Journal> journal_of(const Zone* before, const Zone& zone,
                                             const BuildInputs& next,
-                                            const TransferOptions& options) const {
-    const bool is_wanted = !options.allow.empty();
-    if (before == nullptr || !is_wanted || !before->is_available() || !zone.is_available()) {
+                                            const TransferOptions& options) {
+    if (options.allow.empty() || !zone.is_available()) {
+      histories_.erase(apex_of(zone));
       return nullptr;
     }
-    const ZoneTransfer* known = inputs_.transfers->zone(zone.origin());
-    const auto journal = known == nullptr ? nullptr : known->journal;
-    if (before->serial() == zone.serial()) return journal;
-    if (!is_newer_serial(zone.serial(), before->serial())) {
-      log_warning(
-          fmt::format("serial went back, secondaries will not take the version zone={} "
-                      "before={} now={}",
-                      name_to_text(zone.origin()), before->serial(), zone.serial()));
-      return nullptr;
+    const bool has_history = histories_.count(apex_of(zone)) != 0;
+    ZoneHistory& history = history_of(zone);
+    if (has_history && before != nullptr && before->is_available()) {
+      history.extend(version_of(inputs_, *before), version_of(next, zone));
+    } else {
+      history.begin(version_of(next, zone));
     }
-    const ZoneVersion old{*inputs_.zones, *inputs_.topology, *before};
-    const ZoneVersion now{*next.zones, *next.topology, zone};
-    auto step = std::make_shared<const Difference>(difference(old, now));
-    return std::make_shared<const Journal>((journal ? *journal : Journal()).extended(step));
+    return history.journal();
   }
 
   void tell(const Zone& zone) {
@@ -196,6 +254,7 @@ class TransferKeeper::Keeper {
   const Hooks hooks_;
   NotifyOut notify_;
   std::vector<std::unique_ptr<Secondary>> secondaries_;
+  std::map<Apex, ZoneHistory> histories_;  // of the zones that others may have
 };
 
 TransferKeeper::TransferKeeper(const Options& options, BuildInputs inputs, Hooks hooks,
@@ -233,6 +292,12 @@ Errors TransferKeeper::reload_zone(std::string_view zone) {
 
 void TransferKeeper::set_following(bool following) {
   thread_.call([&] { keeper_->set_following(following); });
+}
+
+void TransferKeeper::signed_again(std::shared_ptr<const SignedZones> signatures) {
+  thread_.post([this, signatures = std::move(signatures)] {
+    if (keeper_) keeper_->signed_again(signatures);
+  });
 }
 
 void TransferKeeper::notified(Bytes apex) {

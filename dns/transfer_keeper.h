@@ -34,6 +34,8 @@ class TransferKeeper {
     std::function<std::vector<Error>(const Options&, BuildInputs& inputs)> sign;
     // From now on answers come from `inputs`.
     std::function<void(const Options&, const BuildInputs& inputs)> publish;
+    // The same, when only signatures are new, or only these and journals.
+    std::function<void(const BuildInputs& inputs, bool are_journals_new)> publish_signatures;
   };
   // `inputs` are published already. Primaries are asked only while it is `following`: not while another
   // process does.
@@ -47,6 +49,8 @@ class TransferKeeper {
   // The zone from its file again, or asks its primary; errors change nothing.
   std::vector<Error> reload_zone(std::string_view zone);
   void set_following(bool following);
+  // Signatures were made anew, for zones that may have been replaced since. Returns at once.
+  void signed_again(std::shared_ptr<const SignedZones> signatures);
   // A primary of the zone says that it changed.
   void notified(Bytes apex);
 

@@ -31,9 +31,10 @@ void put_record(std::vector<std::uint8_t>& out, const ZoneRecord& record, std::s
 TransferOut::TransferOut(std::shared_ptr<const Snapshot> snapshot, const Zone& zone,
                          Request request)
     : snapshot_(std::move(snapshot)),
-      zone_(zone),
+      zone_{*snapshot_->zones, *snapshot_->topology, zone,
+            snapshot_->signatures ? snapshot_->signatures->of(&zone) : nullptr},
       request_(std::move(request)),
-      walk_(*snapshot_->zones, *snapshot_->topology, zone_) {
+      walk_(zone_) {
   plan();
 }
 
@@ -43,13 +44,15 @@ void TransferOut::plan() {
   // A client that claims to be ahead has nothing to get here either (RFC 1995 section 2).
   is_soa_alone_ = !is_newer_serial(zone_.serial(), *request_.have);
   const ZoneTransfer* transfer =
-      snapshot_->transfers ? snapshot_->transfers->zone(zone_.origin()) : nullptr;
+      snapshot_->transfers ? snapshot_->transfers->zone(zone_.zone.origin()) : nullptr;
   if (is_soa_alone_ || transfer == nullptr || !transfer->journal) return;
   auto steps = transfer->journal->since(*request_.have);
   if (steps.empty() || steps.back()->to != zone_.serial()) return;
   std::size_t octets = 0;
   for (const auto& step : steps) octets += step->octets();
-  if (octets < zone_.memory_bytes()) steps_ = std::move(steps);
+  const std::size_t whole = zone_.zone.memory_bytes() +
+                            (zone_.signatures == nullptr ? 0 : zone_.signatures->memory_bytes());
+  if (octets < whole) steps_ = std::move(steps);
 }
 
 bool TransferOut::next_change(ZoneRecord& record) {
@@ -102,7 +105,7 @@ std::vector<std::uint8_t> TransferOut::next(std::uint64_t now) {
       waiting_ = record;  // what it points to stays until the walk goes on
       break;
     }
-    put_record(message, record, zone_.origin().size());
+    put_record(message, record, zone_.zone.origin().size());
     ++records;
   }
   message[6] = static_cast<std::uint8_t>(records >> 8);

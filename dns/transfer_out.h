@@ -52,7 +52,7 @@ class TransferOut {
   void plan();
 
   const std::shared_ptr<const Snapshot> snapshot_;
-  const Zone& zone_;
+  const ZoneVersion zone_;
   Request request_;
   ZoneWalk walk_;
   Journal::Steps steps_;  // of an incremental transfer

@@ -82,7 +82,7 @@ void ZoneBuilder::insert_names() {
   for (std::uint32_t i = 0; i < records_.rows.size(); ++i) {
     const Row& row = records_.rows[i];
     if (type::is_signature(row.type)) {
-      if (!has_signatures) records_.warning(row.line, "DNSSEC signatures and denials are left out");
+      if (!has_signatures) records_.warning(row.line, "DNSSEC records are left out; sign here");
       has_signatures = true;
       continue;
     }

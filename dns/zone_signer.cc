@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "dns/base32.h"
+#include "dns/journal.h"
 #include "dns/wire.h"
 
 namespace isochrone::dns {
@@ -16,6 +17,7 @@ namespace {
 // SHA-1, no flags, no iterations, no salt (RFC 9276 section 3.1).
 constexpr std::uint8_t kNsec3Parameters[] = {1, 0, 0, 0, 0};
 constexpr std::uint8_t kHashOctets = 20;
+constexpr std::size_t kSoaNumbers = 20;  // the last octets of SOA data, the serial first
 constexpr std::size_t kUsualRrsig =
     128;  // octets of a record with a signer's name of common length
 
@@ -30,6 +32,7 @@ ZoneSigner::ZoneSigner(const ZoneSet& zones, const Zone& zone, std::span<const S
       keys_(keys),
       policy_(policy),
       now_(now),
+      before_(before),
       made_(std::make_shared<Signatures>()),
       signer_(zone.origin(), keys, policy, now, before, *made_) {}
 
@@ -38,7 +41,7 @@ Result<std::shared_ptr<const Signatures>> ZoneSigner::sign() {
   made_->arena_.reserve((zone_.rrsets() + 2 * zone_.nodes().size()) * kUsualRrsig);
   for (const auto step :
        {&ZoneSigner::sign_sets, &ZoneSigner::sign_routed, &ZoneSigner::add_apex_sets,
-        &ZoneSigner::add_denials, &ZoneSigner::add_compact}) {
+        &ZoneSigner::add_denials, &ZoneSigner::add_compact, &ZoneSigner::sign_soa}) {
     if (auto done = (this->*step)(); !done) return tl::unexpected(done.error());
   }
   auto& memory = made_->memory_;
@@ -57,12 +60,51 @@ Result<void> ZoneSigner::sign_sets() {
       const Rrset set = zone_.rrset_at(node.first_rrset + i);
       // At a cut all but DS is the child's (RFC 4035 section 2.2).
       if (node.is_cut && set.type != type::ds) continue;
+      if (set.type == type::soa) continue;  // last: its serial depends on all the others
       auto rrsig =
           signer_.sign({zone_.name(node), set.type, set.ttl(), uncompressed(set, zone_.origin())});
       if (!rrsig) return tl::unexpected(rrsig.error());
       made_->rrsigs_[set.id] = *rrsig;
     }
   }
+  return {};
+}
+
+// Secondaries take over what has a newer serial, and nothing else: so whatever was signed anew has one.
+std::uint32_t ZoneSigner::next_serial() const {
+  const std::uint32_t own = zone_.serial();
+  if (!policy_.raises_serial) return own;
+  const auto last = before_ != nullptr ? std::optional(before_->serial_) : policy_.last_serial;
+  if (!last) return own;
+  const bool is_unchanged = before_ != nullptr && before_->zone_serial_ == own && made_->made_ == 0;
+  if (is_unchanged) return *last;
+  return is_newer_serial(own, *last) ? own : *last + 1;
+}
+
+Result<void> ZoneSigner::sign_soa() {
+  made_->zone_serial_ = zone_.serial();
+  made_->serial_ = next_serial();
+  const Rrset soa = zone_.soa();
+  SetToSign set{zone_.origin(), type::soa, soa.ttl(), uncompressed(soa, zone_.origin())};
+  if (made_->serial_ == zone_.serial()) {
+    auto rrsig = signer_.sign(set);
+    if (!rrsig) return tl::unexpected(rrsig.error());
+    made_->rrsigs_[soa.id] = *rrsig;
+    return {};
+  }
+  RecordData& data = set.data.front();
+  for (std::size_t i = 0; i < 4; ++i) {
+    data[data.size() - kSoaNumbers + i] =
+        static_cast<std::uint8_t>(made_->serial_ >> (8 * (3 - i)));
+  }
+  auto pair = signer_.add(set);
+  if (!pair) return tl::unexpected(pair.error());
+  made_->apex_.push_back({type::soa, *pair});
+  made_->rrsigs_[soa.id] = pair->rrsig;
+  const Bytes numbered(data);
+  const auto negative =
+      made_->arena_.add(type::soa, zone_.negative_ttl(), std::span(&numbered, 1), zone_.origin());
+  if (negative) made_->negative_soa_ = *negative;
   return {};
 }
 

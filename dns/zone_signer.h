@@ -49,6 +49,8 @@ class ZoneSigner {
   Result<void> add_variants(const Zone::Node& node, Bytes owner, const RecordData& data,
                             const Types& types, Variants to);
   Result<void> add_compact();
+  Result<void> sign_soa();
+  std::uint32_t next_serial() const;
   void place_nodes(const std::vector<Keyed>& sorted);
 
   bool is_authoritative(const Zone::Node& node) const { return !node.is_below_cut; }
@@ -61,6 +63,7 @@ class ZoneSigner {
   std::span<const SigningKey> keys_;
   const SigningPolicy& policy_;
   Instant now_;
+  const Signatures* before_;
   std::shared_ptr<Signatures> made_;
   RrsetSigner signer_;
 };

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "dns/framing.h"
+#include "dns/journal_store.h"
 #include "dns/master_file.h"
 #include "dns/transfer_in.h"
 #include "dns/zone_store.h"
@@ -77,5 +78,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     transfer(bytes, true, is_signed);
   }
   dns::decode_stored_zone(bytes, "example.com");
+  if (const auto journal = dns::decode_journal(bytes)) {
+    journal->newest().each([](const dns::ZoneRecord&) {});
+  }
   return 0;
 }

@@ -91,7 +91,7 @@ TEST(AnswerSet, IsThereAsAWholeOrTruncated) {  // RFC 2181 section 9
 TEST(AnswerSet, IsTransferredAsTheOrderOfLastResortNamesIt) {
   const routing::Topology topology = naming(2);
   const auto zones = zones_of({{"example.com", example_zone()}}, topology);
-  ZoneWalk walk(*zones, topology, zones->zones().front());
+  ZoneWalk walk({*zones, topology, zones->zones().front()});
   std::vector<std::string> seen;
   for (ZoneRecord record; walk.next(record);) {
     const bool is_routed = record.type == 1 || record.type == 28 || record.type == 65;

@@ -175,7 +175,7 @@ TEST(RoutedTypes, NothingCanStandBesideAnAlias) {
 TEST(RoutedTypes, AreTransferredAsTheirOrderOfLastResort) {
   const routing::Topology topology = every_routed_type();
   const auto zones = zones_of({{"example.com", zone_of_every_routed_type()}}, topology);
-  ZoneWalk walk(*zones, topology, zones->zones().front());
+  ZoneWalk walk({*zones, topology, zones->zones().front()});
   std::vector<std::string> seen;
   for (ZoneRecord record; walk.next(record);) {
     const std::string owner = name_to_text(record.owner);

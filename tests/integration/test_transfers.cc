@@ -7,11 +7,13 @@
 
 #include <fstream>
 #include <iterator>
+#include <sstream>
 
 #include "base/fd.h"
 #include "base/listening.h"
 #include "tests/integration/world.h"
 #include "tests/support/child.h"
+#include "tests/support/program.h"
 
 namespace isochrone::test {
 namespace {
@@ -40,9 +42,11 @@ class Transfers : public testing::Test {
                                             "*.wild IN A 192.0.2.9\n",
                                             serial));
   }
-  static std::string ours(const std::string& zone) {
+  static std::string ours(const std::string& zone, std::uint16_t port = 0) {
     return "node: {name: ns1, state-dir: state-ns1}\n"
-           "dns: {listen: 127.0.0.1@0}\n"
+           "dns: {listen: 127.0.0.1@" +
+           std::to_string(port) +
+           "}\n"
            "keys: [{name: transfer.key, secret-file: key}]\n"
            "zones:\n  - {name: example.com, " +
            zone + "}\n" + World::topology();
@@ -58,6 +62,29 @@ class Transfers : public testing::Test {
     std::ifstream in(world_.path(log));
     return {std::istreambuf_iterator<char>(in), {}};
   }
+
+  static std::string dig(std::uint16_t port, const std::string& question) {
+    return output_of(fmt::format("dig @127.0.0.1 -p {} +noall +answer {}", port, question));
+  }
+  // The whole zone as a server gives it, judged by ldns. Empty when it is complete and every signature
+  // holds, else what is wrong.
+  std::string fault_of_zone(std::uint16_t port, const std::string& key = {}) const {
+    const std::string zone = dig(port, "+onesoa axfr example.com" + key);
+    const std::string file = world_.write("transferred.zone", zone);
+    int status = -1;
+    const std::string judged = output_of("ldns-verify-zone " + file + " 2>&1", &status);
+    return status == 0 ? "" : judged + zone;
+  }
+  static int serial_at(std::uint16_t port) {
+    const std::string soa =
+        output_of(fmt::format("dig @127.0.0.1 -p {} +short +norecurse example.com SOA", port));
+    std::istringstream words(soa);
+    std::string server, contact;
+    int serial = -1;
+    words >> server >> contact >> serial;
+    return serial;
+  }
+  static std::string with_key() { return fmt::format(" -y hmac-sha256:transfer.key:{}", kSecret); }
 
   std::string knot_config(std::uint16_t port, std::uint16_t notify) const {
     return world_.write(
@@ -87,7 +114,8 @@ class Transfers : public testing::Test {
                                     "  secret: \"{3}\"\n"
                                     "zone:\n  name: example.com\n  zonefile: nsd.zone\n"
                                     "  request-xfr: 127.0.0.1@{1} transfer.key\n"
-                                    "  allow-notify: 127.0.0.1 transfer.key\n",
+                                    "  allow-notify: 127.0.0.1 transfer.key\n"
+                                    "  provide-xfr: 127.0.0.1 NOKEY\n",
                                     port, primary, world_.path("."), kSecret));
   }
 
@@ -116,6 +144,90 @@ TEST_F(Transfers, NsdTakesAZoneFromUsAndItsChanges) {
   write_zone(2);
   daemon.signal(SIGHUP);
   EXPECT_TRUE(eventually([&] { return has_version(nsd, 2); })) << said("nsd.log") << daemon.log();
+}
+
+TEST_F(Transfers, NsdServesTheZoneThatWeSign) {
+  write_zone(1);
+  const std::uint16_t port = free_port();
+  const std::uint16_t nsd_port = free_port();
+  const std::string config = world_.write(
+      "node.yaml",
+      ours(
+          fmt::format("file: moving.zone, dnssec: {{denial: nsec3}}, transfer: {{allow: [{{prefix: "
+                      "127.0.0.0/8, key: transfer.key}}], notify: [{{address: 127.0.0.1@{}, key: "
+                      "transfer.key}}]}}",
+                      nsd_port),
+          port));
+  ASSERT_EQ(isochrone({"key", "generate", "example.com", "--config", config}).status, 0);
+  const Endpoint nsd{*Address::parse("127.0.0.1"), nsd_port};
+  const Child child({"nsd", "-d", "-c", nsd_config(nsd_port, port)}, world_.path("nsd.log"));
+  {
+    Daemon daemon(config);
+    ASSERT_TRUE(daemon.is_ready()) << daemon.log();
+    EXPECT_TRUE(eventually([&] { return has_version(nsd, 1); })) << said("nsd.log") << daemon.log();
+    EXPECT_EQ(fault_of_zone(nsd_port), "");
+    EXPECT_EQ(serial_at(nsd_port), 1);
+    const auto routed = ask(nsd, {std::string(kService), 1, std::nullopt});
+    EXPECT_EQ(routed->addresses, std::vector{*Address::parse("192.0.2.1")}) << "the last resort";
+    write_zone(2);
+    daemon.signal(SIGHUP);
+    EXPECT_TRUE(eventually([&] { return has_version(nsd, 2); })) << said("nsd.log") << daemon.log();
+    EXPECT_EQ(fault_of_zone(nsd_port), "");
+    daemon.kill();
+  }
+  // Every signature is made anew at a start, so nsd has to hear of a newer version.
+  Daemon again(config);
+  ASSERT_TRUE(again.is_ready()) << again.log();
+  EXPECT_GT(serial_at(port), 2);
+  EXPECT_TRUE(eventually([&] { return serial_at(nsd_port) == serial_at(port); }))
+      << said("nsd.log");
+  EXPECT_EQ(fault_of_zone(nsd_port), "");
+}
+
+TEST_F(Transfers, WhatChangedIsKnownAfterKill9) {
+  write_zone(1);
+  const std::string config = world_.write(
+      "node.yaml", ours("file: moving.zone, transfer: {allow: [{prefix: 127.0.0.0/8, key: "
+                        "transfer.key}]}"));
+  {
+    Daemon daemon(config);
+    ASSERT_TRUE(daemon.is_ready()) << daemon.log();
+    write_zone(2);
+    daemon.signal(SIGHUP);
+    ASSERT_TRUE(daemon.hears("reloaded")) << daemon.log();
+    daemon.kill();
+  }
+  write_zone(3);
+  Daemon again(config);
+  ASSERT_TRUE(again.is_ready()) << again.log();
+  const std::string changes = dig(again.endpoint("dns").port, "ixfr=1 example.com" + with_key());
+  EXPECT_NE(changes.find("192.0.2.1\n"), std::string::npos) << changes;
+  EXPECT_NE(changes.find("192.0.2.2\n"), std::string::npos) << changes;
+  EXPECT_NE(changes.find("192.0.2.3\n"), std::string::npos) << changes;
+  EXPECT_EQ(changes.find("TXT"), std::string::npos)
+      << "what did not change is not sent: " << changes;
+}
+
+TEST_F(Transfers, WeSignAZoneFromKnot) {
+  write_zone(1);
+  const std::uint16_t knot_port = free_port();
+  const std::string config = world_.write(
+      "node.yaml",
+      ours(fmt::format("dnssec: {{}}, transfer: {{primaries: [{{address: 127.0.0.1@{}, key: "
+                       "transfer.key}}], allow: [{{prefix: 127.0.0.0/8}}]}}",
+                       knot_port)));
+  ASSERT_EQ(isochrone({"key", "generate", "example.com", "--config", config}).status, 0);
+  Daemon daemon(config);
+  ASSERT_TRUE(daemon.is_ready()) << daemon.log();
+  const Endpoint endpoint = daemon.endpoint("dns");
+  Child knot({"knotd", "-c", knot_config(knot_port, endpoint.port)}, world_.path("knot.log"));
+  ASSERT_TRUE(eventually([&] { return has_version(endpoint, 1); })) << daemon.log();
+  EXPECT_EQ(fault_of_zone(endpoint.port), "");
+  write_zone(2);
+  knot.signal(SIGHUP);
+  EXPECT_TRUE(eventually([&] { return has_version(endpoint, 2); })) << daemon.log();
+  EXPECT_EQ(fault_of_zone(endpoint.port), "");
+  EXPECT_GE(serial_at(endpoint.port), 2);
 }
 
 TEST_F(Transfers, WeTakeAZoneFromKnotAndKeepItWithoutIt) {
