@@ -67,7 +67,7 @@ void look_names_ahead(const ZoneSet& zones, std::span<const Bytes> queries) noex
 
 FarTables far_tables(const Snapshot& snapshot) noexcept {
   return {snapshot.zones->memory_bytes() > kNearBytes * 4,
-          snapshot.options.edns_client_subnet && snapshot.table->memory_bytes() > kNearBytes * 4};
+          snapshot.options.edns_client_subnet && snapshot.table->memory_bytes() > kNearBytes};
 }
 
 void look_ahead(const Snapshot& snapshot, FarTables far, std::span<const Bytes> queries) noexcept {
