@@ -5,6 +5,7 @@
 usage: scripts/bench dns [--rounds N] [--seconds S] [--only NAME,..] [--quick] [--json FILE]
        scripts/bench xdp [--rounds N] [--seconds S] [--only static,routed] [--quick] [--json FILE]   (root)
        scripts/bench routing [--data DIR] [--draws D] [--sites N] [--seed N] [--svg DIR] [--json FILE]
+       scripts/bench events [--rounds N] [--seconds S] [--data DIR] [--json FILE]
        scripts/bench prefix_table|compile|answer|sign|reduce|probe [--json FILE]
        scripts/bench instructions
 
@@ -21,6 +22,9 @@ routing       what answers cost beyond the best site, by paths measured, beside 
               them. DIR holds rtt-planetlab490/, rtt-wonderproxy241/ and bgp-prefixes/; without it only
               the slice that comes with the sources is used. --svg writes the plots of docs/routing-quality.md.
 instructions  what callgrind counts for one answer(), by kind of query; needs no quiet machine.
+events        durable ingest through the collector's API, and how long an acknowledgement takes at half
+              of that. Peers keep octets of the same number: RocksDB with a sync per batch, a file with
+              fdatasync, SQLite. DIR is the disk to measure (the default for temporary files).
 others        Google Benchmark programs of this project, alone.
 
 Prints medians with minimum and maximum. Compare only figures of one run: this machine's speed drifts.
@@ -39,6 +43,7 @@ BUILD = ROOT / "build" / "bench"
 sys.path.insert(0, str(ROOT / "bench"))
 import dns_cases  # noqa: E402
 import dns_peers  # noqa: E402
+import events_compare  # noqa: E402
 import routing  # noqa: E402
 import xdp_cases  # noqa: E402
 
@@ -119,6 +124,8 @@ def main():
         results = routing.run(BUILD, options)
     elif options.name == "instructions":
         results = count_instructions()
+    elif options.name == "events":
+        results = events_compare.run(BUILD, options)
     else:
         results = run_micro(options.name)
     if options.json:

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Events: durable ingest through the collector's API beside peers that keep octets, in turns."""
+import json
+import pathlib
+import shutil
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+BATCH = 1000
+
+
+def spread(values, digits=0):
+    return (f"{statistics.median(values):.{digits}f} "
+            f"[{min(values):.{digits}f}..{max(values):.{digits}f}]")
+
+
+def tool(build, what, folder, seconds, rate=0):
+    command = [str(build / "bench" / "bench_events_load"), what, "--folder", str(folder),
+               "--seconds", str(seconds), "--rate", str(rate)]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def sqlite(folder, seconds):
+    db = sqlite3.connect(folder / "events.sqlite")
+    db.execute("pragma journal_mode=wal")
+    db.execute("pragma synchronous=full")
+    db.execute("create table event (position integer primary key, bytes blob)")
+    value = b"x" * 100
+    acks, events, start = [], 0, time.monotonic()
+    while time.monotonic() - start < seconds:
+        sent = time.monotonic()
+        with db:
+            db.executemany("insert into event values (?, ?)",
+                           [(events + i, value) for i in range(BATCH)])
+        events += BATCH
+        acks.append(1000 * (time.monotonic() - sent))
+    elapsed = time.monotonic() - start
+    acks.sort()
+    db.close()
+    return {"events": events, "events_per_s": events / elapsed, "ack_p50_ms": acks[len(acks) // 2],
+            "ack_p99_ms": acks[int(0.99 * (len(acks) - 1))], "ack_max_ms": acks[-1]}
+
+
+def run(build, options):
+    where = pathlib.Path(tempfile.mkdtemp(prefix="isochrone-bench-", dir=options.data))
+    rows = {}
+    contenders = {
+        "isochrone": lambda folder: tool(build, "collector", folder, options.seconds),
+        "rocksdb": lambda folder: tool(build, "rocksdb", folder, options.seconds),
+        "append": lambda folder: tool(build, "append", folder, options.seconds),
+        "sqlite": lambda folder: sqlite(folder, options.seconds),
+    }
+    try:
+        for number in range(options.rounds):
+            for name, measure in contenders.items():
+                print(f"\rround {number + 1} of {options.rounds}: {name}   ", end="",
+                      file=sys.stderr, flush=True)
+                folder = where / f"{name}-{number}"
+                folder.mkdir()
+                rows.setdefault(name, []).append(measure(folder))
+                shutil.rmtree(folder)
+            # At half of what it took: how long an acknowledgement takes when there is room.
+            half = rows["isochrone"][-1]["events_per_s"] / 2
+            folder = where / f"half-{number}"
+            folder.mkdir()
+            rows.setdefault("isochrone at half", []).append(
+                tool(build, "collector", folder, options.seconds, half))
+            shutil.rmtree(folder)
+        print("\r" + " " * 40 + "\r", end="", file=sys.stderr)
+        show(rows)
+        memory = json.loads(subprocess.run([str(build / "bench" / "bench_events_load"), "memory"],
+                                           check=True, capture_output=True, text=True).stdout)
+        print(f"\n  an estimate {memory['estimate_bytes']} B; {memory['paths']} paths "
+              f"{memory['bytes'] / 1e6:.0f} MB")
+        rows["memory"] = memory
+    finally:
+        shutil.rmtree(where, ignore_errors=True)
+    return rows
+
+
+def show(rows):
+    print(f"\nbatches of {BATCH}, each acknowledged after it is on disk")
+    print(f"  {'':<18} {'events/s (k)':>22} {'ack p50 ms':>20} {'ack p99 ms':>20}")
+    for name, runs in rows.items():
+        print(f"  {name:<18} {spread([r['events_per_s'] / 1000 for r in runs]):>22} "
+              f"{spread([r['ack_p50_ms'] for r in runs], 1):>20} "
+              f"{spread([r['ack_p99_ms'] for r in runs], 1):>20}")
