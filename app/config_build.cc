@@ -147,6 +147,65 @@ class Builder {
     options.max_body_bytes = number<std::size_t>(section, "max-body");
     options.max_connections = number<unsigned>(section, "max-connections");
     config_.collector_url = section.one<std::string>("url").value_or("");
+    options.task_quiet = duration<Seconds>(section, "task-quiet");
+    Unique channels("channel", section);
+    for (const Section& channel : section.sections("channels")) {
+      const auto name = channel.one<std::string>("channel");
+      if (!name) continue;
+      channels.check(*name, channel.mark_of("channel"));
+      collector::Keep& keep = options.keep[static_cast<std::size_t>(*event::parse_channel(*name))];
+      if (channel.has("retention")) keep.age = duration<Seconds>(channel, "retention");
+      if (channel.has("max-size")) keep.bytes = number<std::uint64_t>(channel, "max-size");
+    }
+    read_alerts(section.section("alerts"), options);
+  }
+
+  void read_alerts(const Section& section, collector::Options& options) {
+    if (!section.is_present()) return;
+    options.alert_webhook = section.one<std::string>("webhook").value_or("");
+    const bool is_url = options.alert_webhook.empty() ||
+                        options.alert_webhook.starts_with("http://") ||
+                        options.alert_webhook.starts_with("https://");
+    if (!is_url) {
+      complaints_.add(section.mark_of("webhook"),
+                      "collector.alerts.webhook is no URL; write http://HOST:PORT/PATH");
+    }
+    options.alert_repeat = duration<Seconds>(section, "repeat");
+    Unique names("condition", section);
+    for (const Section& each : section.sections("conditions")) {
+      collector::Condition condition;
+      condition.name = each.one<std::string>("name").value_or("");
+      const auto metric = each.one<std::string>("metric").value_or("");
+      const auto& all = collector::kConditionMetrics;
+      const auto found = std::find(all.begin(), all.end(), metric);
+      if (condition.name.empty() || found == all.end()) continue;
+      names.check(condition.name, each.mark_of("name"));
+      condition.metric = static_cast<collector::ConditionMetric>(found - all.begin());
+      condition.above = each.one<double>("above");
+      condition.below = each.one<double>("below");
+      condition.of = each.one<std::string>("of").value_or("");
+      condition.hold = duration<Seconds>(each, "hold");
+      condition.over = duration<Seconds>(each, "over");
+      condition.severity = each.one<std::string>("severity").value_or("");
+      if (condition.above.has_value() == condition.below.has_value()) {
+        complaints_.add(each.mark(),
+                        "condition " + condition.name + ": give exactly one of above and below");
+        continue;
+      }
+      check_subject(condition, each);
+      options.conditions.push_back(std::move(condition));
+    }
+  }
+
+  void check_subject(const collector::Condition& condition, const Section& section) {
+    if (condition.of.empty()) return;
+    const bool is_known = collector::is_of_channel(condition.metric)
+                              ? event::parse_channel(condition.of).has_value()
+                              : config_.topology.find_site(condition.of).has_value();
+    if (is_known) return;
+    complaints_.add(section.mark_of("of"),
+                    "condition " + condition.name + ": " + condition.of + " is no " +
+                        (collector::is_of_channel(condition.metric) ? "channel" : "site"));
   }
 
   void read_prober(const Section& section) {

@@ -11,6 +11,7 @@
 #include "collector/engine.h"
 #include "collector/http.h"
 #include "collector/log_rocksdb.h"
+#include "collector/watch.h"
 
 namespace isochrone::collector {
 namespace {
@@ -30,12 +31,13 @@ std::shared_ptr<const Rules> make_rules(const Options& options, const routing::T
 
 }  // namespace
 
-// Members go in reverse: the server first, so that nothing asks the engine while it ends, and the
-// log last, after the engine's thread has made durable what was in progress.
+// Members go in reverse: the server first, then the watch, so that nothing asks the engine while it
+// ends, and the log last, after the engine's thread has made durable what was in progress.
 struct Collector::Impl {
   std::unique_ptr<EventLog> log;
   Engine* engine = nullptr;  // lives in the worker's thread, for as long as that runs
   std::unique_ptr<Worker> worker;
+  std::optional<Watch> watch;
   std::optional<HttpApi> api;
   std::unique_ptr<HttpServer> server;
   Options options;
@@ -79,7 +81,12 @@ Result<std::unique_ptr<Collector>> Collector::start(const Options& options,
       std::move(listener));
   if (!server) return tl::unexpected(server.error());
   impl.server = std::move(*server);
-  impl.api->set_measure_http([&impl](Metrics& metrics) { impl.server->measure(metrics); });
+  impl.watch.emplace(*impl.engine, *impl.log, options);
+  impl.api->set_measure_http([&impl](Metrics& metrics) {
+    impl.server->measure(metrics);
+    impl.watch->measure(metrics);
+  });
+  impl.api->set_show_conditions([&impl] { return impl.watch->to_json(); });
   return collector;
 }
 
@@ -104,6 +111,7 @@ Result<void> Collector::reload(const Options& options, const routing::Topology& 
   });
   done.get_future().wait();
   impl.api->replace_rules(make_rules(options, topology));
+  impl.watch->reconfigure(options);
   impl.options = options;
   return {};
 }

@@ -23,6 +23,28 @@ Bytes as_bytes(std::string_view text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
 
+// Every event of a channel that is kept, in order; of every channel without one.
+template <class Take>
+void each_event(const EventLog& log, event::Channel channel, Take take) {
+  event::Position after = 0;
+  while (true) {
+    const Page page = log.read(channel, after, kReplayPage);
+    for (const StoredBytes& stored : page.events) {
+      const auto event = event::from_protobuf(as_bytes(stored.event));
+      if (event) take(*event, stored.position);
+    }
+    if (page.is_at_end) return;
+    after = page.scanned;
+  }
+}
+
+template <class Take>
+void each_event(const EventLog& log, Take take) {
+  for (std::size_t i = 0; i < event::kChannels; ++i) {
+    each_event(log, static_cast<event::Channel>(i), take);
+  }
+}
+
 std::string progress(Instant closed_until, event::Position replay_from) {
   std::string bytes(16, '\0');
   ByteWriter out({reinterpret_cast<std::uint8_t*>(bytes.data()), bytes.size()});
@@ -46,7 +68,8 @@ Core::Core(const Options& options, const routing::Topology& topology, std::uint6
       windows_(options.window, options.lateness),
       health_(topology.sites.size(), options.site_timeout),
       targets_(options.target_lifetime),
-      plan_(options, topology) {}
+      plan_(options, topology),
+      catchments_(topology.sites.size()) {}
 
 void Core::set_map(std::shared_ptr<const routing::GeoPrior> map) {
   map_ = std::move(map);
@@ -63,6 +86,13 @@ void Core::restore(const EventLog& log, Instant now) {
     health_.restore(*site, bytes[0] == '1', bytes[1] == '1',
                     static_cast<event::HealthStatus>(bytes[2] - '0'), now);
   });
+  if (log.damage().has_lost_notes) {
+    // Which ids were seen may be older than the events are: the events themselves tell.
+    each_event(log, [&](const event::Event& event, event::Position) {
+      static_cast<void>(dedup_.check(event.id, now));
+    });
+  }
+  if (log.damage().has_lost_states) return rebuild(log, now);
   log.newest_states([&](std::string_view bytes) {
     const auto event = event::from_protobuf(as_bytes(bytes));
     const auto* state = event ? std::get_if<event::State>(&event->payload) : nullptr;
@@ -88,6 +118,24 @@ void Core::restore(const EventLog& log, Instant now) {
   }
   next_measurement_ = log.last(event::Channel::measurement) + 1;
   counts_ = {};  // what was read again, the life before has counted
+  catchments_.count(state_, topology_.sites.size());
+  touch(now);
+}
+
+// From every measurement that is kept, as if they arrived one after the other when they were made.
+void Core::rebuild(const EventLog& log, Instant now) {
+  Instant latest{};
+  each_event(log, event::Channel::measurement,
+             [&](const event::Event& event, event::Position position) {
+               if (event.time > latest + options_.window) {
+                 latest = event.time;
+                 close_windows(latest);
+               }
+               apply_payload(std::get<event::Measurement>(event.payload), event, position);
+             });
+  next_measurement_ = log.last(event::Channel::measurement) + 1;
+  counts_ = {};
+  catchments_.count(state_, topology_.sites.size());
   touch(now);
 }
 
@@ -109,6 +157,8 @@ void Core::reconfigure(const Options& options, const routing::Topology& topology
   health_ = std::move(health);
   topology_ = topology;
   last_good_.clear();  // services have other numbers now
+  catchments_ = Catchments(topology.sites.size());
+  catchments_.count(state_, topology.sites.size());
   options_ = options;
   targets_.set_lifetime(options.target_lifetime);
   targets_.forget_rounds();
@@ -231,8 +281,7 @@ void Core::close_windows(Instant now) {
     }
     const auto micros = static_cast<std::uint64_t>(unix_nanos(end) / 1000);
     known.version = std::max(known.version + 1, micros);
-    if (routing::decide_preferences(known, topology_, health_.up(), end))
-      ++counts_.preferences_changed;
+    decide(known, end);
     if (plan_.is_limited()) plan_.reported(prefix, targets_);
     say_state(known, now);
   }
@@ -243,6 +292,14 @@ void Core::close_windows(Instant now) {
                              progress(windows_.closed_until(),
                                       windows_.oldest_position().value_or(next_measurement_))});
   }
+}
+
+void Core::decide(routing::PrefixState& known, Instant now) {
+  const std::vector<routing::Preference> before = known.preferences;
+  if (routing::decide_preferences(known, topology_, health_.up(), now)) {
+    ++counts_.preferences_changed;
+  }
+  if (known.preferences != before) catchments_.change(before, known.preferences);
 }
 
 void Core::judge_sites(Instant now) {
@@ -269,7 +326,7 @@ void Core::forget_old_paths(Instant now) {
       return path.estimate.at + options_.path_lifetime < now;
     });
     ++known.version;
-    routing::decide_preferences(known, topology_, health_.up(), now);
+    decide(known, now);
     say_state(known, now);
     if (known.paths.empty()) state_.erase(prefix);
   }

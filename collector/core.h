@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "base/time.h"
+#include "collector/catchment.h"
 #include "collector/dedup.h"
 #include "collector/event_log.h"
 #include "collector/options.h"
@@ -73,6 +74,10 @@ class Core {
   void advance(Instant now);
   const Outbox& outbox() const noexcept { return outbox_; }
   void outbox_is_durable() { outbox_ = {}; }
+  // Facts of others that are to be kept with the core's own.
+  void keep(const std::vector<Note>& notes) {
+    outbox_.notes.insert(outbox_.notes.end(), notes.begin(), notes.end());
+  }
 
   const routing::Topology& topology() const noexcept { return topology_; }
   const routing::PerformanceState& state() const noexcept { return state_; }
@@ -82,6 +87,7 @@ class Core {
   const Targets& targets() const noexcept { return targets_; }
   const Plan& plan() const noexcept { return plan_; }
   const OpenWindows& windows() const noexcept { return windows_; }
+  const Catchments& catchments() const noexcept { return catchments_; }
   const Dedup& dedup() const noexcept { return dedup_; }
   const Counts& counts() const noexcept { return counts_; }
   // Raised with every change of state or health: what a table compiled from them carries.
@@ -98,6 +104,8 @@ class Core {
   void say(event::Payload payload, Instant now);
   void say_state(const routing::PrefixState& prefix, Instant now);
   void touch(Instant now);
+  void decide(routing::PrefixState& known, Instant now);
+  void rebuild(const EventLog& log, Instant now);
 
   Options options_;
   routing::Topology topology_;
@@ -111,6 +119,7 @@ class Core {
   Targets targets_;
   std::shared_ptr<const routing::GeoPrior> map_;
   Plan plan_;
+  Catchments catchments_;
   Counts counts_;
   Outbox outbox_;
   event::Position next_measurement_ = 1;  // the position the next measurement will have

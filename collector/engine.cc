@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "collector/repetition.h"
+#include "event/codec.h"
 
 namespace isochrone::collector {
 namespace {
@@ -27,7 +28,10 @@ std::uint64_t epoch_of(Instant start) {
 
 Retention retention(const Options& options) {
   Retention keep;
-  keep.fill({options.retention, 0});
+  for (std::size_t i = 0; i < keep.size(); ++i) {
+    keep[i] = options.keep[i];
+    if (keep[i].age.count() == 0) keep[i].age = options.retention;
+  }
   return keep;
 }
 
@@ -79,7 +83,41 @@ Engine::Engine(Loop& loop, EventLog& log, const Options& options, const routing:
   core_.set_map(geo_);
   core_.restore(log_, loop_.wall());
   incidents_.restore(log_);
+  remember_tasks();
+  for (std::size_t i = 0; i < event::kChannels; ++i) {
+    // Since when it is silent is not kept: since this start at the latest.
+    if (log_.last(static_cast<event::Channel>(i)) > 0) arrived_[i] = started_at_;
+  }
   timer_.start(kTick, kTick);
+}
+
+// The tasks of the newest measurements, so that a restart knows what was going on.
+void Engine::remember_tasks() {
+  constexpr event::Position kLookBack = 20'000;
+  const event::Position last = log_.last(event::Channel::measurement);
+  const Page page =
+      log_.read(event::Channel::measurement, last > kLookBack ? last - kLookBack : 0, kLookBack);
+  for (const StoredBytes& stored : page.events) {
+    const auto* data = reinterpret_cast<const std::uint8_t*>(stored.event.data());
+    const auto event = event::from_protobuf({data, stored.event.size()});
+    if (event) tasks_.note({*event}, event->time);
+  }
+}
+
+Vitals Engine::vitals() const {
+  Vitals vitals;
+  vitals.now = now();
+  for (std::size_t i = 0; i < core_.topology().sites.size(); ++i) {
+    const auto& heard = core_.health().sites()[i].last_heard;
+    const Catchments::Site& catchment = core_.catchments().sites()[i];
+    const bool is_known = heard && *heard != Instant{};
+    vitals.sites.push_back({core_.topology().sites[i].name, is_known ? heard : std::nullopt,
+                            catchment.size, catchment.left, std::nullopt});
+  }
+  for (std::size_t i = 0; i < event::kChannels; ++i) {
+    vitals.channels[i] = {log_.last(static_cast<event::Channel>(i)), arrived_[i]};
+  }
+  return vitals;
 }
 
 void Engine::submit(Batch batch, std::shared_ptr<HttpReplyLater> reply) {
@@ -174,6 +212,7 @@ void Engine::commit(std::vector<Submission> submissions) {
   }
   incidents_.commit();
   core_.apply(fresh, positions, now());
+  tasks_.note(fresh, now());
   for (std::size_t i = 0; i < submissions.size(); ++i) {
     const auto& rejected = submissions[i].batch.rejected;
     counters_.accepted.add(outcomes[i].accepted);
@@ -203,6 +242,10 @@ bool Engine::append(const std::vector<event::Event>& events, const std::vector<N
     return false;
   }
   counters_.commits.add();
+  const Instant at = now();
+  for (const event::Event& event : events) {
+    arrived_[static_cast<std::size_t>(event.channel())] = at;
+  }
   if (is_broken_) log_info("event log writes again");
   is_broken_ = false;
   positions = std::move(*appended);

@@ -12,6 +12,7 @@
 #include <array>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <variant>
 #include <vector>
 
@@ -24,6 +25,7 @@
 #include "collector/follow.h"
 #include "collector/incidents.h"
 #include "collector/intake.h"
+#include "collector/task_table.h"
 #include "routing/compile.h"
 #include "routing/geo.h"
 
@@ -64,6 +66,10 @@ class Engine {
   };
   const Counters& counters() const noexcept { return counters_; }
   std::uint64_t rejected() const noexcept;
+  TaskTable& tasks() noexcept { return tasks_; }
+  // What the conditions are judged by; the rounds are filled in by who asks.
+  Vitals vitals() const;
+  void keep(const std::vector<Note>& notes) { core_.keep(notes); }
   const Incidents& incidents() const noexcept { return incidents_; }
 
  private:
@@ -90,6 +96,7 @@ class Engine {
   bool append(const std::vector<event::Event>& events, const std::vector<Note>& notes,
               std::vector<event::Position>& positions);
   void flush_outbox();
+  void remember_tasks();
   void tick();
 
   Loop& loop_;
@@ -97,6 +104,8 @@ class Engine {
   Options options_;
   Core core_;
   Incidents incidents_;
+  TaskTable tasks_;
+  std::array<std::optional<Instant>, event::kChannels> arrived_;  // the last event, by Channel
   Followers followers_;
   std::shared_ptr<const routing::GeoPrior> geo_;
   std::shared_ptr<const routing::RoutingTable> table_;

@@ -110,6 +110,13 @@ Result<Read> parse_read(event::Channel channel, const HttpRequest& request, Inst
   return read;
 }
 
+std::optional<ReadGap> gap_of(const EventLog& log, const Read& read) {
+  const event::Position first = log.first(read.channel);
+  const bool is_told = read.channel != event::Channel::state && read.after > 0 && !read.since;
+  if (!is_told || read.after + 1 >= first) return std::nullopt;
+  return ReadGap{read.after + 1, first - 1};
+}
+
 ReadPage read_page(const EventLog& log, const Read& read) {
   ReadPage page;
   event::Position after = read.after;
@@ -146,6 +153,9 @@ HttpResponse to_response(const EventLog& log, const Read& read, ReadPage page) {
   response.body = std::move(page.body);
   response.headers["X-Isochrone-Log"] = log.id();
   response.headers["X-Isochrone-Position"] = std::to_string(page.scanned);
+  if (const auto gap = gap_of(log, read)) {
+    response.headers["X-Isochrone-Gap"] = fmt::format("{}-{}", gap->first, gap->last);
+  }
   return response;
 }
 
@@ -190,7 +200,13 @@ bool Followers::serve_poll(Poll& poll, Instant now) {
 bool Followers::serve_stream(Stream& stream, Instant now) {
   if (!stream.stream->is_open()) return false;
   if (log_.last(stream.read.channel) > stream.read.after) {
+    const auto gap = gap_of(log_, stream.read);
     ReadPage page = read_page(log_, stream.read);
+    if (gap) {
+      page.body.insert(0, fmt::format("event: gap\ndata: {{\"first\":{},\"last\":{}}}\n\n",
+                                      gap->first, gap->last));
+      ++page.events;
+    }
     stream.read.after = page.scanned;
     stream.read.since.reset();
     if (page.events > 0) {

@@ -41,6 +41,15 @@ struct Read {
 
 Result<Read> parse_read(event::Channel channel, const HttpRequest& request, Instant now);
 
+// Positions a reader asked for that are past the retention.
+struct ReadGap {
+  event::Position first = 0;
+  event::Position last = 0;
+};
+// Nothing for a reader that begins, nor of the state channel: there the newest of each prefix is
+// all that counts, and it is still there.
+std::optional<ReadGap> gap_of(const EventLog& log, const Read& read);
+
 struct ReadPage {
   std::string body;
   std::size_t events = 0;

@@ -22,7 +22,7 @@ HttpResponse no_such_channel(std::string_view name) {
 HttpResponse no_such_path(const std::string& path) {
   return http_error(404, "nothing is at " + path,
                     "GET /v1/status, sites, services, table, paths, targets, tasks, channels, "
-                    "incidents, route, /healthz, /metrics; see docs/formats.md");
+                    "conditions, incidents, route, /healthz, /metrics; see docs/formats.md");
 }
 
 HttpResponse text(std::string content_type, std::string body) {
@@ -111,6 +111,10 @@ void HttpApi::measure(Metrics& metrics) {
   done->get_future().wait();
 }
 
+void HttpApi::set_show_conditions(std::function<std::string()> show) {
+  show_conditions_.with([&](auto& current) { current = std::move(show); });
+}
+
 void HttpApi::set_measure_http(std::function<void(Metrics&)> measure) {
   measure_http_.with([&](auto& current) { current = std::move(measure); });
 }
@@ -121,8 +125,13 @@ HttpResponse HttpApi::handle(const HttpRequest& request) {
   if (request.method != "GET") {
     return http_error(405, request.method + " is only for /v1/channels/{channel}/events");
   }
-  if (path.starts_with(kTasks)) return query_task(log_, path.substr(kTasks.size()));
-  if (path == "/v1/tasks") return query_tasks(log_);
+  if (path.starts_with(kTasks)) {
+    return query_task(log_, path.substr(kTasks.size()), engine_.now(), task_quiet());
+  }
+  if (path == "/v1/tasks") {
+    return query_tasks(log_, engine_.tasks(), request, engine_.now(), task_quiet());
+  }
+  if (path == "/v1/conditions") return conditions();
   if (path == "/v1/incidents") return query_incidents(log_, request);
   if (path == "/metrics") return metrics();
   return ask(request);
@@ -225,6 +234,15 @@ HttpResponse HttpApi::read_events(const HttpRequest& request, event::Channel cha
     engine_.follow(read, std::move(reply));
   };
   return response;
+}
+
+Nanos HttpApi::task_quiet() const {
+  return rules_.with([](const auto& rules) { return rules->options.task_quiet; });
+}
+
+HttpResponse HttpApi::conditions() const {
+  const auto tell = show_conditions_.with([](const auto& current) { return current; });
+  return text("application/json", tell ? tell() : "{\"conditions\":[]}\n");
 }
 
 HttpResponse HttpApi::metrics() {

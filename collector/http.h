@@ -32,6 +32,7 @@ class HttpApi {
   void measure(Metrics& metrics);
   // For the server's own counters, known once it runs.
   void set_measure_http(std::function<void(Metrics&)> measure);
+  void set_show_conditions(std::function<std::string()> show);
 
  private:
   HttpResponse handle_channel(const HttpRequest& request, std::string_view rest);
@@ -39,6 +40,8 @@ class HttpApi {
   HttpResponse read_events(const HttpRequest& request, event::Channel channel);
   HttpResponse ask(const HttpRequest& request);
   HttpResponse metrics();
+  HttpResponse conditions() const;
+  Nanos task_quiet() const;
 
   Engine& engine_;
   const EventLog& log_;
@@ -46,6 +49,7 @@ class HttpApi {
   Guarded<std::shared_ptr<const Rules>> rules_;
   std::function<void(Metrics&)> measure_node_;
   Guarded<std::function<void(Metrics&)>> measure_http_;
+  Guarded<std::function<std::string()>> show_conditions_;
 };
 
 }  // namespace isochrone::collector

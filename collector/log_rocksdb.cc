@@ -43,10 +43,15 @@ struct RocksDbLog::OpenBlock {
 };
 
 // What is known of the channels without reading events, and what is missing in them.
-std::optional<Error> RocksDbLog::begin() {
+std::optional<Error> RocksDbLog::begin(const Salvaged& salvaged) {
+  if (auto failed = mend()) return failed;
+  if (auto failed = put_back(salvaged)) return failed;
   lost_ = read_number(std::string(kLostKey));
+  const std::uint64_t lost_before = lost_;
   rocksdb::WriteBatch batch;
   for (std::size_t i = 0; i < event::kChannels; ++i) look_at(static_cast<Channel>(i), batch);
+  // At the very end of the log there is no next event that shows the gap: one at least was hit.
+  if (salvaged.is_damaged && lost_ == lost_before) lose(Channel::measurement, 1);
   batch.Put(slice(kLostKey), number(lost_));
   std::string stored;
   if (database_->db().Get({}, slice(kLogIdKey), &stored).ok()) {
@@ -145,20 +150,24 @@ void RocksDbLog::add(rocksdb::WriteBatch& batch, OpenBlock& block, const event::
   }
 }
 
+void RocksDbLog::put_index(rocksdb::WriteBatch& batch, const std::string& block,
+                           const LogIndex& index, const BlockInfo& info) const {
+  batch.Put(database_->family(kBlocks), block, info.encode());
+  for (const LogIndex::Run& run : index.runs()) {
+    batch.Put(database_->family(kIds), id_key(run.source, run.epoch) + number(run.highest) + block,
+              number(run.lowest));
+  }
+  for (const std::string& task : index.tasks()) {
+    batch.Put(database_->family(kTasks), task_key(task) + block, {});
+  }
+}
+
 std::uint64_t RocksDbLog::close(rocksdb::WriteBatch& batch, Channel channel, const OpenBlock& block,
                                 Instant now) const {
   const std::string& bytes = block.writer.bytes();
   const std::string key = block_key(channel, block.last);
   batch.Put(database_->family(events_of(channel)), slice(std::string_view(key).substr(1)), bytes);
-  batch.Put(database_->family(kBlocks), key,
-            block.index.info(block.first, now, bytes.size()).encode());
-  for (const LogIndex::Run& run : block.index.runs()) {
-    batch.Put(database_->family(kIds), id_key(run.source, run.epoch) + number(run.highest) + key,
-              number(run.lowest));
-  }
-  for (const std::string& task : block.index.tasks()) {
-    batch.Put(database_->family(kTasks), task_key(task) + key, {});
-  }
+  put_index(batch, key, block.index, block.index.info(block.first, now, bytes.size()));
   return bytes.size();
 }
 
@@ -231,10 +240,12 @@ void RocksDbLog::keep_states(std::string_view block, rocksdb::WriteBatch& batch)
 
 Result<std::unique_ptr<EventLog>> open_rocksdb_log(const std::filesystem::path& folder) {
   auto marks = std::make_shared<Marks>();
+  // Before it is opened: what was read back from it is deleted then.
+  const Salvaged salvaged = salvage_wals(folder);
   auto database = Database::open(folder, marks);
   if (!database) return tl::unexpected(database.error());
   auto log = std::make_unique<RocksDbLog>(std::move(*database), std::move(marks));
-  if (const auto failed = log->begin()) return tl::unexpected(failed->within("event log"));
+  if (const auto failed = log->begin(salvaged)) return tl::unexpected(failed->within("event log"));
   return log;
 }
 

@@ -153,16 +153,20 @@ bool RocksDbLog::read_task(Reading& reading, Position from, const std::string& t
 
 bool RocksDbLog::read_block(Reading& reading, Position from, Position last, Position first) const {
   rocksdb::PinnableSlice value;
-  static_cast<void>(database_->get(events_of(reading.channel), number(last), value));
-  BlockReader reader(view(value), reading.channel);
+  std::string file;
+  // Where the database finds nothing any more, the file may still hold the events.
+  const bool is_there = database_->get(events_of(reading.channel), number(last), value);
+  if (!is_there) file = file_with(reading.channel, last);
+  BlockReader reader(is_there ? view(value) : std::string_view(file), reading.channel);
+  const std::size_t should = static_cast<std::size_t>(last - first + 1);
   std::size_t events = 0;
-  while (reader.next()) {
+  while (events < should && reader.next()) {
+    if (reader.position() < first || reader.position() > last) continue;
     ++events;
     if (reader.position() < from || reader.position() > reading.end) continue;
     reading.page.events.push_back({reader.position(), std::string(reader.event())});
     if (reading.is_full()) return false;
   }
-  const std::size_t should = static_cast<std::size_t>(last - first + 1);
   if (events < should) miss(reading.channel, last, should - events);
   return true;
 }

@@ -3,13 +3,23 @@
 // Options of the collector role, as the configuration gives them.
 #pragma once
 
+#include <array>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "base/ip.h"
 #include "base/time.h"
+#include "collector/conditions.h"
+#include "collector/event_log.h"
 
 namespace isochrone::collector {
+
+constexpr std::array<Keep, event::kChannels> no_exceptions() {
+  std::array<Keep, event::kChannels> keep;
+  keep.fill({Nanos(0), 0});
+  return keep;
+}
 
 struct Options {
   Endpoint listen;
@@ -22,6 +32,12 @@ struct Options {
   unsigned probe_budget = 0;      // paths per client network and target lifetime; 0: all
   Seconds path_lifetime{3'600};   // a path nobody measured for so long is forgotten
   Seconds retention{24 * 3'600};  // how long events are kept (newest state per prefix: for ever)
+  // Per channel, by Channel: another age, or a bound in octets; 0: the one above, no bound.
+  std::array<Keep, event::kChannels> keep = no_exceptions();
+  Seconds task_quiet{15};  // a task of which nothing arrived for so long has ended
+  std::vector<Condition> conditions;
+  std::string alert_webhook;  // empty: nobody is told
+  Seconds alert_repeat{300};
   std::size_t max_body_bytes = 8 << 20;
   unsigned max_connections = 1'000;
   std::filesystem::path geo_database;  // for route and table; empty: no geographic prior

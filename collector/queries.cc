@@ -5,10 +5,8 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <set>
 
 #include "base/text.h"
-#include "collector/task.h"
 #include "event/codec.h"
 #include "event/names.h"
 #include "routing/explain.h"
@@ -23,8 +21,6 @@ using routing::SiteId;
 
 constexpr std::size_t kDefaultPage = 1'000;
 constexpr std::size_t kLargestPage = 100'000;
-constexpr std::size_t kTaskEvents = 1'000'000;
-constexpr std::size_t kRecentTasks = 100;
 
 HttpResponse reply(json body) {
   HttpResponse response;
@@ -341,56 +337,6 @@ HttpResponse query_route(Engine& engine, const HttpRequest& request) {
         engine,
         routing::explain(core.topology(), table, core.state(), engine.geo(), core.site_states(),
                          ServiceId(static_cast<std::uint16_t>(i)), prefix->address())));
-  }
-  return reply(std::move(body));
-}
-
-HttpResponse query_incidents(const EventLog& log, const HttpRequest& request) {
-  const auto page = parse_page(request);
-  if (!page) return bad_request(page.error());
-  HttpResponse response;
-  response.body = incidents_json(log, page->limit);
-  return response;
-}
-
-HttpResponse query_task(const EventLog& log, std::string_view task) {
-  const std::vector<event::Event> events = events_of_task(log, task, kTaskEvents);
-  if (events.empty()) {
-    return http_error(404, "no event of task \"" + std::string(task) + "\" is kept",
-                      "GET /v1/tasks lists recent ones");
-  }
-  const TaskSummary summary = summarize_task(events);
-  json body{{"task", task},
-            {"sent", summary.sent},
-            {"answered", summary.answered},
-            {"lost", summary.lost},
-            {"prefixes", summary.prefixes},
-            {"sites", summary.sites},
-            {"other_events", summary.other_events},
-            {"first", format_instant(summary.first)},
-            {"last", format_instant(summary.last)},
-            {"duration_s", seconds_between(summary.first, summary.last)}};
-  if (summary.p50) body["p50_us"] = summary.p50->count();
-  if (summary.p90) body["p90_us"] = summary.p90->count();
-  if (summary.max) body["max_us"] = summary.max->count();
-  return reply(std::move(body));
-}
-
-// The tasks of the newest measurements, newest first.
-HttpResponse query_tasks(const EventLog& log) {
-  constexpr event::Position kLookBack = 20'000;
-  const event::Position last = log.last(event::Channel::measurement);
-  const Page page =
-      log.read(event::Channel::measurement, last > kLookBack ? last - kLookBack : 0, kLookBack);
-  json body;
-  body["tasks"] = json::array();
-  std::set<std::string> seen;
-  for (auto it = page.events.rbegin(); it != page.events.rend(); ++it) {
-    if (seen.size() == kRecentTasks) break;
-    const auto event = event::from_protobuf(
-        {reinterpret_cast<const std::uint8_t*>(it->event.data()), it->event.size()});
-    if (!event || event->task.empty() || !seen.insert(event->task).second) continue;
-    body["tasks"].push_back({{"task", event->task}, {"last", format_instant(event->time)}});
   }
   return reply(std::move(body));
 }

@@ -21,8 +21,10 @@ HttpResponse query_paths(Engine& engine, const HttpRequest& request);
 HttpResponse query_table(Engine& engine, const HttpRequest& request);
 HttpResponse query_route(Engine& engine, const HttpRequest& request);
 // These read the log and may run in any thread.
-HttpResponse query_task(const EventLog& log, std::string_view task);
-HttpResponse query_tasks(const EventLog& log);
+// A task of which nothing came for `quiet` has ended.
+HttpResponse query_task(const EventLog& log, std::string_view task, Instant now, Nanos quiet);
+HttpResponse query_tasks(const EventLog& log, TaskTable& table, const HttpRequest& request,
+                         Instant now, Nanos quiet);
 HttpResponse query_incidents(const EventLog& log, const HttpRequest& request);
 
 }  // namespace isochrone::collector

@@ -104,11 +104,11 @@ Result<std::unique_ptr<Database>> Database::open(const std::filesystem::path& fo
   std::filesystem::create_directories(folder, error);
   if (error) return fail(Errc::io, "cannot make " + folder.string() + ": " + error.message());
   const auto cache = rocksdb::NewLRUCache(kBlockCacheBytes);
-  std::vector<rocksdb::ColumnFamilyDescriptor> wanted;
+  std::unique_ptr<Database> database(new Database);
+  auto& wanted = database->wanted_;
   for (std::size_t i = 0; i < kFamilies; ++i) {
     wanted.emplace_back(family_name(i), family_options(i, cache, marks));
   }
-  std::unique_ptr<Database> database(new Database);
   rocksdb::DB* raw = nullptr;
   const auto status =
       rocksdb::DB::Open(database_options(), folder.string(), wanted, &database->families_, &raw);
@@ -149,7 +149,58 @@ bool Database::get(std::size_t family, std::string_view key, rocksdb::PinnableSl
 rocksdb::Status Database::write(rocksdb::WriteBatch& batch, bool is_synced) {
   rocksdb::WriteOptions options;
   options.sync = is_synced;
-  return db_->Write(options, &batch);
+  // After a failure (a full disk) the library refuses everything until it is told to go on.
+  if (has_failed_) {
+    const auto resumed = db_->Resume();
+    if (!resumed.ok()) return resumed;
+  }
+  const auto status = db_->Write(options, &batch);
+  has_failed_ = !status.ok();
+  return status;
+}
+
+bool Database::is_whole(std::size_t family) {
+  rocksdb::ReadOptions options;
+  options.fill_cache = false;
+  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(options, families_[family]));
+  for (it->SeekToFirst(); it->Valid();) it->Next();
+  return it->status().ok();
+}
+
+std::vector<std::pair<std::string, std::string>> Database::salvage(std::size_t family) {
+  rocksdb::ReadOptions options;
+  options.verify_checksums = false;
+  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(options, families_[family]));
+  std::vector<std::pair<std::string, std::string>> found;
+  for (it->SeekToFirst(); it->Valid(); it->Next()) {
+    found.emplace_back(it->key().ToString(), it->value().ToString());
+  }
+  return found;
+}
+
+std::optional<Error> Database::remake(std::size_t family) {
+  auto*& handle = families_[family];
+  auto status = db_->DropColumnFamily(handle);
+  if (status.ok()) status = db_->DestroyColumnFamilyHandle(handle);
+  if (status.ok()) {
+    status = db_->CreateColumnFamily(wanted_[family].options, wanted_[family].name, &handle);
+  }
+  if (status.ok()) return std::nullopt;
+  return Error(Errc::io, "cannot make " + wanted_[family].name + " anew: " + status.ToString());
+}
+
+std::vector<std::string> Database::files_with(std::size_t family, std::string_view key) {
+  rocksdb::ColumnFamilyMetaData about;
+  db_->GetColumnFamilyMetaData(families_[family], &about);
+  std::vector<std::string> paths;
+  for (const auto& level : about.levels) {
+    for (const auto& file : level.files) {
+      if (file.smallestkey <= key && key <= file.largestkey) {
+        paths.push_back(file.db_path + file.name);
+      }
+    }
+  }
+  return paths;
 }
 
 void Database::drop_files(std::size_t family, std::string_view begin, std::string_view end) {

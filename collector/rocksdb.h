@@ -15,8 +15,10 @@
 #include <atomic>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -59,15 +61,26 @@ class Database {
   std::unique_ptr<rocksdb::Iterator> iterate(std::size_t family);
   // Also what fails its checksum, for values that carry one of their own.
   bool get(std::size_t family, std::string_view key, rocksdb::PinnableSlice& value);
+  // From one thread. Goes on after a failure as soon as that is over.
   rocksdb::Status write(rocksdb::WriteBatch& batch, bool is_synced);
+  // Whether every block of the family can be read.
+  bool is_whole(std::size_t family);
+  // Its keys and values as far as they can be read, checksums or not.
+  std::vector<std::pair<std::string, std::string>> salvage(std::size_t family);
+  // Empty again.
+  std::optional<Error> remake(std::size_t family);
+  // The files whose range holds the key.
+  std::vector<std::string> files_with(std::size_t family, std::string_view key);
   // Gives back the files that hold nothing else than keys from `begin` to before `end`.
   void drop_files(std::size_t family, std::string_view begin, std::string_view end);
 
  private:
   Database() = default;
 
+  std::vector<rocksdb::ColumnFamilyDescriptor> wanted_;
   std::unique_ptr<rocksdb::DB> db_;
   std::vector<rocksdb::ColumnFamilyHandle*> families_;
+  bool has_failed_ = false;
 };
 
 inline std::string_view view(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }

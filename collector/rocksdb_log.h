@@ -20,6 +20,7 @@
 #include "collector/event_log.h"
 #include "collector/log_index.h"
 #include "collector/rocksdb.h"
+#include "collector/wal_salvage.h"
 
 namespace isochrone::collector {
 
@@ -35,8 +36,9 @@ class RocksDbLog final : public EventLog {
   RocksDbLog(std::unique_ptr<Database> database, std::shared_ptr<Marks> marks)
       : database_(std::move(database)), marks_(std::move(marks)) {}
 
-  // What is known of the channels without reading events, and what is missing in them.
-  std::optional<Error> begin();
+  // What is known of the channels without reading events, and what is missing in them; `salvaged`
+  // is put back first.
+  std::optional<Error> begin(const Salvaged& salvaged);
 
   Result<std::vector<event::Position>> append(const std::vector<event::Event>& events,
                                               const std::vector<Note>& notes, Instant now) override;
@@ -70,6 +72,16 @@ class RocksDbLog final : public EventLog {
   std::uint64_t read_number(const std::string& key) const;
   void look_at(event::Channel channel, rocksdb::WriteBatch& batch);
   void lose(event::Channel channel, std::uint64_t events);
+  // log_rocksdb_mend.cc
+  std::optional<Error> mend();
+  std::optional<Error> reindex();
+  std::optional<Error> put_back(const Salvaged& salvaged);
+  bool has(event::Channel channel, event::Position position) const;
+  void index_block(rocksdb::WriteBatch& batch, event::Channel channel, event::Position last,
+                   std::string_view block) const;
+  std::string file_with(event::Channel channel, event::Position last) const;
+  void put_index(rocksdb::WriteBatch& batch, const std::string& block, const LogIndex& index,
+                 const BlockInfo& info) const;
 
   void add(rocksdb::WriteBatch& batch, OpenBlock& block, const event::Event& event,
            event::Position position) const;

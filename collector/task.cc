@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <set>
+#include <unordered_map>
 
 #include "event/codec.h"
 
@@ -39,8 +40,9 @@ std::vector<event::Event> events_of_task(const EventLog& log, std::string_view t
 TaskSummary summarize_task(const std::vector<event::Event>& events) {
   TaskSummary summary;
   std::vector<Micros> rtts;
-  std::set<Prefix> prefixes;
+  std::unordered_map<Prefix, std::uint64_t> prefixes;  // and how many probes each got
   std::set<std::string> sites;
+  std::uint64_t most = 0;
   for (const event::Event& event : events) {
     const bool is_first = summary.first == Instant{} || event.time < summary.first;
     if (is_first) summary.first = event.time;
@@ -51,7 +53,7 @@ TaskSummary summarize_task(const std::vector<event::Event>& events) {
       continue;
     }
     ++summary.sent;
-    prefixes.insert(measurement->prefix);
+    most = std::max(most, ++prefixes[measurement->prefix]);
     sites.insert(measurement->site);
     if (measurement->rtt) {
       ++summary.answered;
@@ -61,6 +63,7 @@ TaskSummary summarize_task(const std::vector<event::Event>& events) {
     }
   }
   summary.prefixes = prefixes.size();
+  summary.expected = prefixes.size() * most;
   summary.sites.assign(sites.begin(), sites.end());
   std::sort(rtts.begin(), rtts.end());
   if (!rtts.empty()) {

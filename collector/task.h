@@ -26,7 +26,17 @@ struct TaskSummary {
   Instant first{};
   Instant last{};
   std::uint64_t other_events = 0;  // of the task, that are no measurements
+  // What it would have sent, had every prefix got as many probes as the one that got most: a round
+  // that was cut short sent less.
+  std::uint64_t expected = 0;
+
+  double completeness() const {
+    return expected == 0 ? 1 : static_cast<double>(sent) / static_cast<double>(expected);
+  }
 };
+
+// No round is larger: what a prober sends in an hour at its highest rate would be.
+constexpr std::size_t kMaxTaskEvents = 1'000'000;
 
 // The events of a task in all channels, through the index; at most `limit`.
 std::vector<event::Event> events_of_task(const EventLog& log, std::string_view task,

@@ -39,6 +39,29 @@ TEST(Follow, SaysWhatIsWrong) {
   EXPECT_EQ(parsed({{"prefix", "a"}}).error().text(), "prefix=a is no prefix like 192.0.2.0/24");
 }
 
+TEST(Follow, TellsAReaderThatFellBehindWhatItMissed) {
+  TemporaryFolder folder;
+  const auto log = std::move(*open_rocksdb_log(folder.path() / "log"));
+  for (std::uint64_t i = 1; i <= 9; ++i) {
+    ASSERT_TRUE(log->append({measured(i, "fra", "192.0.2.0/24", kStart, Micros(9))}, {},
+                            kStart + Seconds(i)));
+  }
+  Retention keep;
+  keep.fill({Seconds(60), 0});
+  ASSERT_EQ(log->trim(keep, kStart + Seconds(65), 100), 4U);
+  const auto gap_after = [&](event::Position after) {
+    Read read;
+    read.after = after;
+    const auto response = to_response(*log, read, read_page(*log, read));
+    const auto found = response.headers.find("X-Isochrone-Gap");
+    return found == response.headers.end() ? std::string() : found->second;
+  };
+  EXPECT_EQ(gap_after(0), "") << "a reader that begins missed nothing";
+  EXPECT_EQ(gap_after(1), "2-4");
+  EXPECT_EQ(gap_after(4), "");
+  EXPECT_EQ(gap_after(7), "");
+}
+
 TEST(Follow, LooksPastWhatAFilterDrops) {
   TemporaryFolder folder;
   const auto log = std::move(*open_rocksdb_log(folder.path() / "log"));

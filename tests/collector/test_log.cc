@@ -81,6 +81,39 @@ TEST_F(Log, CutsATornTail) {
   EXPECT_EQ(sequences(0), (Sequences{1, 2, 4}));
 }
 
+// Every octet of the log's write-ahead file in turn has a bit flipped: at most the event it hits is
+// lost, then it is counted, and the log goes on.
+TEST_F(Log, LosesAtMostOneEventByOneFlippedBit) {
+  for (std::uint64_t i = 1; i <= 12; ++i) add(i, kStart);
+  log_.reset();
+  const auto whole = folder_.path() / "whole";
+  std::filesystem::rename(folder_.path() / "log", whole);
+  std::filesystem::path file;
+  for (const auto& entry : std::filesystem::directory_iterator(whole)) {
+    if (entry.path().extension() == ".log" && entry.file_size() > 0) file = entry.path().filename();
+  }
+  ASSERT_FALSE(file.empty());
+  const auto size = std::filesystem::file_size(whole / file);
+  for (std::uintmax_t at = 0; at < size; at += 97) {
+    std::filesystem::remove_all(folder_.path() / "log");
+    std::filesystem::copy(whole, folder_.path() / "log");
+    std::fstream flipped(folder_.path() / "log" / file,
+                         std::ios::in | std::ios::out | std::ios::binary);
+    flipped.seekg(static_cast<std::streamoff>(at));
+    const int octet = flipped.get();
+    flipped.seekp(static_cast<std::streamoff>(at));
+    flipped.put(static_cast<char>(octet ^ (1 << (at % 8))));
+    flipped.close();
+    open();
+    const Sequences found = sequences(0);
+    ASSERT_GE(found.size(), 11U) << "octet " << at << " of " << size;
+    ASSERT_GE(log_->damage().events, 12 - found.size()) << "octet " << at;
+    add(13, kStart);
+    EXPECT_EQ(sequences(0).back(), 13U);
+    log_.reset();
+  }
+}
+
 TEST_F(Log, RefusesASecondOwner) {
   const auto second = open_rocksdb_log(folder_.path() / "log");
   ASSERT_FALSE(second);
