@@ -17,6 +17,8 @@ class Bell {
   void ring() noexcept;
   // True when it rang, false when `longest` went by first.
   bool wait(Millis longest) noexcept;
+  // Readable while it rings: for a thread that waits for something else as well.
+  int descriptor() const noexcept { return event_.get(); }
 
  private:
   Fd event_;

@@ -97,7 +97,7 @@ def count_instructions():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("name", choices=["dns", "xdp", "routing", "instructions", *MICRO])
+    parser.add_argument("name", choices=["dns", "xdp", "routing", "instructions", "events", *MICRO])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2)
     parser.add_argument("--only", type=lambda text: text.split(","))

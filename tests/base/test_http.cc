@@ -12,6 +12,7 @@
 #include "base/http_client.h"
 #include "base/http_server.h"
 #include "base/http_text.h"
+#include "base/listening.h"
 
 namespace isochrone {
 namespace {
@@ -440,6 +441,62 @@ TEST(HttpServer, AnAddressInUseIsAnErrorThatNamesIt) {
   ASSERT_FALSE(second);
   EXPECT_THAT(second.error().text(), HasSubstr("cannot listen on " + taken.to_string()));
   EXPECT_THAT(second.error().text(), HasSubstr("in use"));
+}
+
+TEST_F(Http, AConnectionBeyondTheLimitWaitsForItsTurn) {
+  serve([](const HttpRequest&) { return HttpResponse(); },
+        [] {
+          HttpServer::Limits limits;
+          limits.max_connections = 2;
+          return limits;
+        }());
+  constexpr std::string_view kRequest = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+  RawConnection first(server_->port());
+  RawConnection second(server_->port());
+  for (RawConnection* each : {&first, &second}) {
+    each->send(kRequest);
+    EXPECT_THAT(each->read_until("\r\n\r\n"), HasSubstr("200 OK"));
+  }
+  RawConnection third(server_->port());
+  third.send(kRequest);
+  first.close();
+  EXPECT_THAT(third.read_until("\r\n\r\n"), HasSubstr("200 OK"));
+}
+
+TEST(HttpServer, LeavesTheConnectionsThatWaitToWhoeverHasTheSocketToo) {
+  Fd listener = listen_tcp(Endpoint::parse("127.0.0.1@0").value()).value();
+  const std::uint16_t port = bound_port(listener);
+  const auto server_named = [](const std::string& name, Fd socket) {
+    return HttpServer::start(
+               {}, {},
+               [name](const HttpRequest&) {
+                 HttpResponse response;
+                 response.body = name;
+                 return response;
+               },
+               std::move(socket))
+        .value();
+  };
+  const auto old_one = server_named("old", Fd(::dup(listener.get())));
+  old_one->stop();
+  RawConnection waiting(port);
+  waiting.send("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  const auto new_one = server_named("new", std::move(listener));
+  EXPECT_THAT(waiting.read_all(), HasSubstr("new"));
+}
+
+// Stopping right after a request once ended the process: the library's threads and ours both took the
+// listening socket out of its set.
+TEST(HttpServer, CanBeStoppedAtAnyMoment) {
+  for (int i = 0; i < 300; ++i) {
+    auto server =
+        HttpServer::start(Endpoint::parse("127.0.0.1@0").value(), {}, [](const HttpRequest&) {
+          return HttpResponse();
+        }).value();
+    HttpClient client("http://127.0.0.1:" + std::to_string(server->port()));
+    EXPECT_EQ(client.get("/", kPatience).value().status, 200);
+    server.reset();
+  }
 }
 
 TEST(HttpError, IsJsonWhateverItQuotes) {

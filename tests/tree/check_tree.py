@@ -31,7 +31,7 @@ DOORS = {
     r"spdlog": {"base/log.cc"},
     r"event\.pb\.h": {"event/codec.cc"},
     r"rocksdb/": {"collector/rocksdb.h", "collector/rocksdb.cc"},
-    r"microhttpd": {"base/http_server.cc"},
+    r"microhttpd": {"base/http_server.cc", "base/http_exchange.h", "base/http_exchange.cc"},
     r"curl/": {"base/http_client.cc"},
     r"prometheus/": {"base/metrics.cc"},
     r"openssl/": {"dns/hmac.cc", "dns/tls.cc"},

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/http_exchange.h"
+
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "base/http_text.h"
+#include "base/text.h"
+
+namespace isochrone {
+namespace {
+
+// A body beyond its limit is read and dropped this many times over, so that an honest client sees
+// the 413; after that the connection is cut.
+constexpr std::size_t kPatience = 4;
+constexpr std::string_view kAllow = "GET, HEAD, OPTIONS, POST";
+
+}  // namespace
+
+bool HttpCore::enlist(const std::shared_ptr<Pending>& added) {
+  return open.with([&](Open& now) {
+    if (!now.is_stopping) now.pending.insert(added);
+    return !now.is_stopping;
+  });
+}
+
+HttpResponse HttpCore::refuse(HttpRefusal why, int status, std::string_view error,
+                              std::string_view hint) {
+  refused[static_cast<std::size_t>(why)].fetch_add(1, std::memory_order_relaxed);
+  HttpResponse response = http_error(status, error, hint);
+  response.headers.emplace("Connection", "close");  // what follows may not be a request
+  return response;
+}
+
+HttpExchange::~HttpExchange() {
+  for (const std::shared_ptr<Pending>& pending :
+       {std::shared_ptr<Pending>(reply_), std::shared_ptr<Pending>(stream_)}) {
+    if (!pending) continue;
+    pending->gone();
+    server_.open.with([&](auto& open) { open.pending.erase(pending); });
+  }
+  server_.exchanges.fetch_sub(1);
+  server_.completed.ring();
+}
+
+int HttpExchange::socket() const {
+  return MHD_get_connection_info(connection_, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+}
+
+bool HttpExchange::peer_waits() const {
+  char byte = 0;
+  const ssize_t status = ::recv(socket(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  return status > 0 || (status < 0 && (errno == EAGAIN || errno == EINTR));
+}
+
+MHD_Result HttpExchange::proceed(const char* method, const char* data, std::size_t& size) {
+  if (phase_ == Phase::head) {
+    phase_ = Phase::body;
+    auto refusal = read_head(method);
+    return refusal ? queue(std::move(*refusal)) : MHD_YES;
+  }
+  if (phase_ == Phase::body) return size > 0 ? read_body(data, size) : finish();
+  auto response = reply_->take();
+  return response ? queue(std::move(*response)) : MHD_NO;
+}
+
+std::optional<HttpResponse> HttpExchange::read_head(std::string_view method) {
+  is_head_request_ = method == "HEAD";
+  request_.method = is_head_request_ ? "GET" : method;
+  if (method == "OPTIONS") {
+    HttpResponse allowed;
+    allowed.status = 204;
+    allowed.headers.emplace("Allow", kAllow);
+    return allowed;
+  }
+  if (request_.method != "GET" && request_.method != "POST") {
+    auto refusal = server_.refuse(HttpRefusal::method, 405, "this method is not known here",
+                                  "use GET, HEAD or POST");
+    refusal.headers.emplace("Allow", kAllow);
+    return refusal;
+  }
+  auto target = parse_http_target(target_);
+  if (!target) {
+    return server_.refuse(HttpRefusal::target, 400, "the request target is not well-formed",
+                          "it is a path with percent-encoding, then ?key=value&...");
+  }
+  request_.path = std::move(target->path);
+  request_.query = std::move(target->query);
+  const auto* peer = MHD_get_connection_info(connection_, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+  if (const auto address = Address::from_sockaddr(*peer->client_addr)) request_.peer = *address;
+  return read_headers();
+}
+
+// Two headers that frame the body, or one twice, is how requests are smuggled past a proxy that
+// reads the other one (RFC 9112 section 11.2).
+std::optional<HttpResponse> HttpExchange::read_headers() {
+  struct Read {
+    std::map<std::string, std::string>* headers;
+    int lengths = 0;
+    int codings = 0;
+  } read{&request_.headers};
+  MHD_get_connection_values(
+      connection_, MHD_HEADER_KIND,
+      [](void* into, MHD_ValueKind, const char* name, const char* value) {
+        auto& found = *static_cast<Read*>(into);
+        const std::string lower = to_lower(std::string_view(name));
+        found.lengths += lower == "content-length" ? 1 : 0;
+        found.codings += lower == "transfer-encoding" ? 1 : 0;
+        found.headers->try_emplace(lower, value == nullptr ? "" : value);
+        return MHD_YES;
+      },
+      &read);
+  const auto& headers = request_.headers;
+  if (read.lengths + read.codings > 1 ||
+      (read.codings == 1 && to_lower(headers.at("transfer-encoding")) != "chunked")) {
+    return server_.refuse(HttpRefusal::headers, 400, "the length of the body is ambiguous",
+                          "send one Content-Length, or Transfer-Encoding: chunked");
+  }
+  if (read.lengths == 0) return std::nullopt;
+  const auto length = parse_number<std::uint64_t>(headers.at("content-length"));
+  if (length && *length <= server_.limits.max_body_bytes) return std::nullopt;
+  return server_.refuse(HttpRefusal::body_size, 413, "the body is too large",
+                        "send at most " + std::to_string(server_.limits.max_body_bytes) + " bytes");
+}
+
+MHD_Result HttpExchange::read_body(const char* data, std::size_t& size) {
+  received_bytes_ += size;
+  if (received_bytes_ <= server_.limits.max_body_bytes) {
+    request_.body.append(data, size);
+  } else {
+    request_.body = {};
+    if (received_bytes_ / kPatience > server_.limits.max_body_bytes) return MHD_NO;
+  }
+  size = 0;
+  return MHD_YES;
+}
+
+MHD_Result HttpExchange::finish() {
+  if (received_bytes_ > server_.limits.max_body_bytes) {
+    return queue(
+        server_.refuse(HttpRefusal::body_size, 413, "the body is too large",
+                       "send at most " + std::to_string(server_.limits.max_body_bytes) + " bytes"));
+  }
+  if (server_.open.with([](const auto& open) { return open.is_stopping; })) {
+    return queue(server_.refuse(HttpRefusal::stopping, 503, "the server is stopping", "try again"));
+  }
+  HttpResponse response = server_.handler(request_);
+  if (is_head_request_) {
+    response.later = nullptr;
+    response.stream = nullptr;
+  }
+  return response.later ? promise(response.later) : queue(std::move(response));
+}
+
+MHD_Result HttpExchange::promise(
+    const std::function<void(std::shared_ptr<HttpReplyLater>)>& later) {
+  phase_ = Phase::owed;
+  reply_ = std::make_shared<PendingReply>(*this);
+  if (!server_.enlist(reply_)) reply_->end();
+  later(reply_->handle());
+  return MHD_YES;
+}
+
+ssize_t HttpExchange::read_stream(void* stream, std::uint64_t, char* to, std::size_t size) {
+  std::size_t moved = 0;
+  switch (static_cast<PendingStream*>(stream)->read(to, size, moved)) {
+    case PendingStream::Read::bytes:
+      return static_cast<ssize_t>(moved);
+    case PendingStream::Read::nothing_yet:
+      return 0;
+    case PendingStream::Read::finished:
+      return MHD_CONTENT_READER_END_OF_STREAM;
+    case PendingStream::Read::broken:
+      break;
+  }
+  return MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+MHD_Result HttpExchange::queue(HttpResponse response) {
+  if (response.stream) {
+    stream_ = std::make_shared<PendingStream>(*this, std::move(response.body),
+                                              server_.limits.max_stream_backlog_bytes);
+    if (!server_.enlist(stream_)) {
+      response = server_.refuse(HttpRefusal::stopping, 503, "the server is stopping", "try again");
+    }
+  }
+  response_body_ = std::move(response.body);
+  // 16 KiB: an eighth of a socket's usual send buffer, so that a full one is met rarely.
+  MHD_Response* made =
+      response.stream ? MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 16 * 1024, &read_stream,
+                                                          stream_.get(), nullptr)
+                      : MHD_create_response_from_buffer(
+                            response_body_.size(), response_body_.data(), MHD_RESPMEM_PERSISTENT);
+  if (made == nullptr) return MHD_NO;
+  if (response.status != 204) {
+    MHD_add_response_header(made, "Content-Type", response.content_type.c_str());
+  }
+  for (const auto& [name, value] : response.headers) {
+    MHD_add_response_header(made, name.c_str(), value.c_str());
+  }
+  const auto status = static_cast<unsigned>(response.status);
+  const MHD_Result queued = MHD_queue_response(connection_, status, made);
+  MHD_destroy_response(made);  // ours; the connection holds its own reference
+  server_.by_class[status / 100 % 6].fetch_add(1, std::memory_order_relaxed);
+  if (response.stream && queued == MHD_YES) response.stream(stream_->handle());
+  return queued;
+}
+
+}  // namespace isochrone
