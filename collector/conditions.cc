@@ -19,6 +19,7 @@ bool holds(const Condition& rule, double value) {
 }  // namespace
 
 bool Conditions::evaluate(const Vitals& vitals) {
+  judged_.clear();
   for (const Condition& rule : rules_) {
     if (is_of_channel(rule.metric)) {
       for (std::size_t i = 0; i < event::kChannels; ++i) {
@@ -36,9 +37,23 @@ bool Conditions::evaluate(const Vitals& vitals) {
       judge(rule, site.name, of_site(rule, site, vitals.now), task, vitals.now);
     }
   }
+  end_unjudged(vitals.now);
   return std::any_of(alerts_.begin(), alerts_.end(), [](const auto& each) {
     return (each.second.is_firing || each.second.over) && !each.second.is_told;
   });
+}
+
+// Nobody looks any more at what a rule that is gone, or that is for others now, had firing.
+void Conditions::end_unjudged(Instant now) {
+  std::erase_if(alerts_, [&](const auto& each) {
+    return !judged_.contains(each.first) && !each.second.is_firing && !each.second.over;
+  });
+  for (auto& [key, alert] : alerts_) {
+    if (judged_.contains(key) || alert.over) continue;
+    alert.over = now;
+    alert.detail += "; the configuration asks for it no more";
+    alert.is_firing = alert.is_told = false;
+  }
 }
 
 std::optional<double> Conditions::of_site(const Condition& rule, const Vitals::Site& site,
@@ -87,8 +102,9 @@ const Conditions::Past& Conditions::look_back(const Condition& rule, const std::
 
 void Conditions::judge(const Condition& rule, const std::string& subject,
                        std::optional<double> value, std::string_view more, Instant now) {
-  if (!value) return;
   const auto key = std::pair(rule.name, subject);
+  judged_.insert(key);
+  if (!value) return;
   auto found = alerts_.find(key);
   if (!holds(rule, *value)) {
     if (found == alerts_.end()) return;
@@ -145,18 +161,12 @@ void Conditions::told(const std::vector<Alert>& alerts) {
 }
 
 void Conditions::restore(const Alert& alert) {
-  const bool is_known = std::any_of(rules_.begin(), rules_.end(),
-                                    [&](const auto& rule) { return rule.name == alert.condition; });
-  if (is_known) alerts_.insert_or_assign({alert.condition, alert.subject}, alert);
+  alerts_.insert_or_assign({alert.condition, alert.subject}, alert);
 }
 
 void Conditions::replace(std::vector<Condition> rules) {
   rules_ = std::move(rules);
   past_.clear();
-  std::erase_if(alerts_, [&](const auto& each) {
-    return std::none_of(rules_.begin(), rules_.end(),
-                        [&](const auto& rule) { return rule.name == each.first.first; });
-  });
 }
 
 }  // namespace isochrone::collector

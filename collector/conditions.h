@@ -3,8 +3,8 @@
 // Conditions: which of the configured rules hold now, from what tasks, sites and channels show.
 //
 // A rule compares one metric of each site or channel with a bound. While it has held for its `hold`
-// time the alert fires; when it holds no more the alert is over. A metric without a value (no round
-// has ended yet) changes nothing.
+// time the alert fires; when it holds no more, or the rule or its subject is gone, the alert is over.
+// A metric without a value (no round has ended yet) changes nothing.
 //
 // Threads:  one thread. No clock: `now` is in the vitals.
 #pragma once
@@ -14,6 +14,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -95,9 +96,9 @@ class Conditions {
   std::vector<Alert> to_tell() const;
   // The receiver took these.
   void told(const std::vector<Alert>& alerts);
-  // What an earlier life was firing.
+  // What an earlier life was firing, perhaps by rules that are gone.
   void restore(const Alert& alert);
-  // Drops the alerts of rules that are gone.
+  // What fires by a rule that is gone is over at the next evaluation.
   void replace(std::vector<Condition> rules);
 
   const std::vector<Condition>& rules() const noexcept { return rules_; }
@@ -111,6 +112,7 @@ class Conditions {
   };
   void judge(const Condition& rule, const std::string& subject, std::optional<double> value,
              std::string_view more, Instant now);
+  void end_unjudged(Instant now);
   std::optional<double> of_site(const Condition& rule, const Vitals::Site& site, Instant now);
   std::optional<double> of_channel(const Condition& rule, std::size_t channel,
                                    const Vitals::Channel& seen, Instant now);
@@ -119,6 +121,7 @@ class Conditions {
   std::vector<Condition> rules_;
   std::map<std::pair<std::string, std::string>, Alert> alerts_;  // by condition and subject
   std::map<std::pair<std::string, std::string>, std::deque<Past>> past_;
+  std::set<std::pair<std::string, std::string>> judged_;  // by the evaluation at hand
 };
 
 // The body of Alertmanager's webhook (version 4) for these alerts.

@@ -135,5 +135,16 @@ TEST_F(Alerts, TellOfAnIncompleteRoundUntilItIsOver) {
   EXPECT_TRUE(eventually([&] { return get("/v1/conditions")["conditions"][0]["alerts"].empty(); }));
 }
 
+TEST_F(Alerts, TellThatItIsOverWhenItsRuleIsTakenAway) {
+  round("fra-1", 1);
+  ASSERT_TRUE(eventually([&] { return !receiver_.taken().empty(); }));
+  options_.conditions.clear();
+  ASSERT_TRUE(collector_->reload(options_, two_sites()));
+  ASSERT_TRUE(eventually([&] { return receiver_.taken().back()["status"] == "resolved"; }));
+  const json over = receiver_.taken().back();
+  EXPECT_EQ(over["alerts"].size(), 1U);
+  EXPECT_EQ(over["alerts"][0]["labels"]["alertname"], "round-incomplete");
+}
+
 }  // namespace
 }  // namespace isochrone::collector

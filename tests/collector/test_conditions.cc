@@ -138,6 +138,43 @@ TEST(Conditions, SpeakAsAlertmanagerDoes) {
   EXPECT_EQ(over["alerts"][0]["fingerprint"], alert["fingerprint"]);
 }
 
+TEST(Conditions, AreOverWhenTheirRuleIsGone) {
+  Condition lasting = above(site_silence, 5, Seconds(60));
+  lasting.name = "lasting";
+  Conditions conditions({above(site_silence, 5), lasting});
+  conditions.evaluate(vitals({6, kStart}));
+  conditions.told(conditions.to_tell());
+  conditions.replace({});
+  EXPECT_TRUE(conditions.evaluate(vitals({7, kStart})));
+  ASSERT_EQ(conditions.to_tell().size(), 1U) << "what never fired is no news";
+  EXPECT_EQ(conditions.to_tell()[0].over, kStart + Seconds(7));
+  EXPECT_NE(conditions.to_tell()[0].detail.find("configuration"), std::string::npos);
+  conditions.evaluate(vitals({8, kStart}));
+  EXPECT_EQ(conditions.to_tell().at(0).over, kStart + Seconds(7)) << "it ends once";
+  conditions.told(conditions.to_tell());
+  EXPECT_TRUE(conditions.alerts().empty());
+}
+
+TEST(Conditions, AreOverWhenTheirRuleIsForAnotherSite) {
+  Conditions conditions({above(site_silence, 5)});
+  conditions.evaluate(vitals({6, kStart}));
+  conditions.told(conditions.to_tell());
+  Condition other = above(site_silence, 5);
+  other.of = "iad";
+  conditions.replace({other});
+  EXPECT_TRUE(conditions.evaluate(vitals({7, kStart})));
+  EXPECT_TRUE(conditions.to_tell().at(0).over);
+}
+
+TEST(Conditions, WhoseRuleWentBetweenTwoLivesAreOver) {
+  Conditions before({above(site_silence, 5)});
+  before.evaluate(vitals({6, kStart}));
+  Conditions after({});
+  after.restore(before.to_tell().at(0));
+  EXPECT_TRUE(after.evaluate(vitals({7, kStart})));
+  EXPECT_EQ(after.to_tell().at(0).over, kStart + Seconds(7));
+}
+
 TEST(Conditions, OutliveARestart) {
   Conditions before({above(site_silence, 5)});
   before.evaluate(vitals({6, kStart}));
