@@ -14,7 +14,7 @@ namespace {
 constexpr std::string_view kDedupNote = "dedup/";
 constexpr std::string_view kHealthNote = "health/";
 constexpr std::string_view kProgressNote = "progress";
-// Old paths are looked for this often: forgetting one a minute late costs nothing.
+// Paths that are silent are looked for this often: what follows a minute late costs nothing.
 constexpr Seconds kSweep{60};
 // Measurements read back at a time when a life begins.
 constexpr std::size_t kReplayPage = 10'000;
@@ -253,14 +253,11 @@ void Core::advance(Instant now) {
   close_windows(now);
   judge_sites(now);
   if (plan_.is_limited()) {
-    for (event::Target& target : plan_.take(targets_, state_, health_.up(), now)) {
+    for (event::Target& target : plan_.take(targets_, state_, persistence_, health_.up(), now)) {
       say(std::move(target), now);
     }
   }
-  if (now >= next_sweep_) {
-    forget_old_paths(now);
-    next_sweep_ = now + kSweep;
-  }
+  if (now >= last_sweep_ + kSweep) sweep(now);
 }
 
 void Core::close_windows(Instant now) {
@@ -272,10 +269,7 @@ void Core::close_windows(Instant now) {
     const Instant end = it->summary.end;
     routing::PrefixState& known = state_.at(prefix);
     for (; it != closed.end() && it->path.prefix == prefix && it->summary.end == end; ++it) {
-      const routing::Estimate* estimate = known.find(it->path.site);
-      const auto folded =
-          routing::fold_window(estimate != nullptr ? *estimate : routing::Estimate{}, it->summary);
-      known.set(it->path.site, folded);
+      fold(known, it->path.site, it->summary);
       ++counts_.windows_closed;
       counts_.samples_reduced += it->summary.answered + it->summary.lost;
     }
@@ -294,12 +288,28 @@ void Core::close_windows(Instant now) {
   }
 }
 
-void Core::decide(routing::PrefixState& known, Instant now) {
-  const std::vector<routing::Preference> before = known.preferences;
-  if (routing::decide_preferences(known, topology_, health_.up(), now)) {
-    ++counts_.preferences_changed;
+// A window into the estimate of its path, and into what the path usually is.
+void Core::fold(routing::PrefixState& known, routing::SiteId site,
+                const routing::WindowSummary& window) {
+  const routing::Estimate* found = known.find(site);
+  const routing::Estimate before = found != nullptr ? *found : routing::Estimate{};
+  const routing::Estimate after = routing::fold_window(before, window);
+  routing::PathState& path = known.set(site, after);
+  if (window.answered == 0) return;
+  const Nanos pause = before.samples > 0 ? after.at - before.at : Nanos(0);
+  if (path.usual.is_known()) {
+    persistence_.observe(pause, before.p50, path.usual.level(), window.p50);
   }
+  path.usual.hold(before.p50, after.p50, pause);
+}
+
+bool Core::decide(routing::PrefixState& known, Instant now) {
+  const std::vector<routing::Preference> before = known.preferences;
+  const bool has_changed =
+      routing::decide_preferences(known, topology_, health_.up(), now, persistence_);
+  if (has_changed) ++counts_.preferences_changed;
   if (known.preferences != before) catchments_.change(before, known.preferences);
+  return has_changed;
 }
 
 void Core::judge_sites(Instant now) {
@@ -311,26 +321,36 @@ void Core::judge_sites(Instant now) {
   }
 }
 
-void Core::forget_old_paths(Instant now) {
-  std::vector<Prefix> stale;
+// Forgets paths nobody measured for long, and decides again where a path was silent for so long that
+// other things are expected of it than before.
+void Core::sweep(Instant now) {
+  const auto is_old = [&](const routing::PathState& path) {
+    return path.estimate.at + options_.path_lifetime < now;
+  };
+  const auto has_aged = [&](const routing::PathState& path) {
+    return routing::Persistence::span(now - path.estimate.at) !=
+           routing::Persistence::span(last_sweep_ - path.estimate.at);
+  };
+  std::vector<Prefix> due;
   for (const auto& [prefix, known] : state_.prefixes()) {
-    const bool has_old = std::any_of(known.paths.begin(), known.paths.end(), [&](const auto& path) {
-      return path.estimate.at + options_.path_lifetime < now;
+    const bool is_due = std::any_of(known.paths.begin(), known.paths.end(), [&](const auto& path) {
+      return is_old(path) || has_aged(path);
     });
-    if (has_old) stale.push_back(prefix);
+    if (is_due) due.push_back(prefix);
   }
-  std::sort(stale.begin(), stale.end());
-  for (const Prefix& prefix : stale) {
+  last_sweep_ = now;
+  std::sort(due.begin(), due.end());
+  bool has_changed = false;
+  for (const Prefix& prefix : due) {
     routing::PrefixState& known = state_.at(prefix);
-    std::erase_if(known.paths, [&](const auto& path) {
-      return path.estimate.at + options_.path_lifetime < now;
-    });
+    const bool has_forgotten = std::erase_if(known.paths, is_old) > 0;
+    if (!decide(known, now) && !has_forgotten) continue;
     ++known.version;
-    decide(known, now);
+    has_changed = true;
     say_state(known, now);
     if (known.paths.empty()) state_.erase(prefix);
   }
-  if (!stale.empty()) touch(now);
+  if (has_changed) touch(now);
 }
 
 void Core::say(event::Payload payload, Instant now) {

@@ -26,6 +26,7 @@
 #include "collector/targets.h"
 #include "collector/window.h"
 #include "event/event.h"
+#include "routing/habit.h"
 #include "routing/site_states.h"
 #include "routing/state.h"
 #include "routing/topology.h"
@@ -81,6 +82,8 @@ class Core {
 
   const routing::Topology& topology() const noexcept { return topology_; }
   const routing::PerformanceState& state() const noexcept { return state_; }
+  // How much of a departure from what a path usually is lasts.
+  const routing::Persistence& persistence() const noexcept { return persistence_; }
   const SiteHealth& health() const noexcept { return health_; }
   // As DNS nodes see the sites, so that an explanation here equals an answer there.
   routing::SiteStates site_states() const { return {health_.up(), health_.draining(), last_good_}; }
@@ -100,11 +103,13 @@ class Core {
   void apply_health(const event::Health& health, Instant now);
   void close_windows(Instant now);
   void judge_sites(Instant now);
-  void forget_old_paths(Instant now);
+  void sweep(Instant now);
   void say(event::Payload payload, Instant now);
   void say_state(const routing::PrefixState& prefix, Instant now);
   void touch(Instant now);
-  void decide(routing::PrefixState& known, Instant now);
+  void fold(routing::PrefixState& known, routing::SiteId site,
+            const routing::WindowSummary& window);
+  bool decide(routing::PrefixState& known, Instant now);
   void rebuild(const EventLog& log, Instant now);
 
   Options options_;
@@ -114,6 +119,7 @@ class Core {
   Dedup dedup_;
   OpenWindows windows_;
   routing::PerformanceState state_;
+  routing::Persistence persistence_;
   SiteHealth health_;
   std::vector<routing::SiteMask> last_good_;
   Targets targets_;
@@ -125,7 +131,7 @@ class Core {
   event::Position next_measurement_ = 1;  // the position the next measurement will have
   std::uint64_t generation_ = 1;
   Instant changed_at_{};
-  Instant next_sweep_{};
+  Instant last_sweep_{};
 };
 
 }  // namespace isochrone::collector

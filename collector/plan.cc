@@ -23,6 +23,18 @@ std::vector<std::optional<routing::Location>> locations(const routing::Topology&
   return found;
 }
 
+std::vector<routing::Seen> paths_of(const routing::PrefixState* state,
+                                    const routing::Persistence& persistence, Instant now) {
+  std::vector<routing::Seen> seen;
+  if (state == nullptr) return seen;
+  for (const routing::PathState& path : state->paths) {
+    if (path.estimate.samples == 0) continue;
+    const Micros rtt = routing::expect(path.estimate, path.usual, now, persistence).p50;
+    seen.push_back({path.site, rtt, now - path.estimate.at});
+  }
+  return seen;
+}
+
 SiteId site_at(std::size_t index) { return SiteId(static_cast<std::uint16_t>(index)); }
 
 }  // namespace
@@ -68,7 +80,8 @@ void Plan::enqueue(Targets::Known& known) {
 }
 
 std::vector<event::Target> Plan::take(Targets& targets, const routing::PerformanceState& state,
-                                      SiteMask up, Instant now) {
+                                      const routing::Persistence& persistence, SiteMask up,
+                                      Instant now) {
   std::vector<event::Target> found;
   if (now >= next_mesh_) {
     found = mesh_targets();
@@ -80,7 +93,9 @@ std::vector<event::Target> Plan::take(Targets& targets, const routing::Performan
     waiting_.pop_front();
     if (known == nullptr) continue;  // made room for others
     known->is_waiting = false;
-    if (auto target = step(*known, state.find(known->prefix), up, now)) {
+    const routing::PrefixState* prefix = state.find(known->prefix);
+    const Paths seen = paths_of(prefix, persistence, now);
+    if (auto target = step(*known, prefix, seen, up, now)) {
       found.push_back(std::move(*target));
     }
   }
@@ -118,7 +133,7 @@ void Plan::look_at_mesh(const routing::PerformanceState& state, Instant now) {
 
 // Names the next path of a round, once those named before have reported.
 std::optional<event::Target> Plan::step(Targets::Known& known, const routing::PrefixState* state,
-                                        SiteMask up, Instant now) {
+                                        const Paths& seen, SiteMask up, Instant now) {
   SiteMask reported = 0;
   if (state != nullptr) {
     for (const routing::PathState& path : state->paths) {
@@ -130,11 +145,10 @@ std::optional<event::Target> Plan::step(Targets::Known& known, const routing::Pr
   const SiteMask serving = (known.wanted & up) != 0 ? known.wanted & up : known.wanted;
   const SiteMask candidates = serving & ~known.probed;
   const bool is_spent = static_cast<unsigned>(std::popcount(known.probed)) >= budget_;
-  const auto site = is_spent ? std::nullopt : choose(known, state, candidates, now);
+  const auto site = is_spent ? std::nullopt : choose(known, state, seen, candidates);
   if (!site) {
     known.is_done = true;
-    std::vector<routing::Seen> seen;
-    predictor_.learn(view(known.prefix, state, now, seen));
+    predictor_.learn(view(known.prefix, seen));
     return std::nullopt;
   }
   known.probed |= routing::site_bit(*site);
@@ -148,25 +162,17 @@ std::optional<event::Target> Plan::step(Targets::Known& known, const routing::Pr
 }
 
 std::optional<SiteId> Plan::choose(const Targets::Known& known, const routing::PrefixState* state,
-                                   SiteMask candidates, Instant now) const {
+                                   const Paths& seen, SiteMask candidates) const {
   // What answers use is watched before anything is looked for.
   for (std::size_t i = 0; state != nullptr && i < topology_.services.size(); ++i) {
     const SiteId* used = state->preferred(routing::ServiceId(static_cast<std::uint16_t>(i)));
     if (used != nullptr && (candidates & routing::site_bit(*used)) != 0) return *used;
   }
-  std::vector<routing::Seen> seen;
-  return predictor_.next(view(known.prefix, state, now, seen), candidates);
+  return predictor_.next(view(known.prefix, seen), candidates);
 }
 
-routing::ClientView Plan::view(const Prefix& prefix, const routing::PrefixState* state, Instant now,
-                               std::vector<routing::Seen>& seen) const {
+routing::ClientView Plan::view(const Prefix& prefix, const Paths& seen) const {
   routing::ClientView client{prefix, {}, {}};
-  if (state != nullptr) {
-    for (const routing::PathState& path : state->paths) {
-      if (path.estimate.samples == 0) continue;
-      seen.push_back({path.site, path.estimate.p50, now - path.estimate.at});
-    }
-  }
   const routing::GeoPrior::Network* network =
       map_ != nullptr ? map_->find(prefix.address()) : nullptr;
   if (network != nullptr) client.location = map_->location(*network);

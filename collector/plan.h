@@ -39,7 +39,8 @@ class Plan {
   void reported(const Prefix& prefix, Targets& targets);
   // What is to be measured from now on.
   std::vector<event::Target> take(Targets& targets, const routing::PerformanceState& state,
-                                  routing::SiteMask up, Instant now);
+                                  const routing::Persistence& persistence, routing::SiteMask up,
+                                  Instant now);
   // Networks about which a decision is due.
   std::size_t waiting() const noexcept { return waiting_.size(); }
 
@@ -47,13 +48,14 @@ class Plan {
   void enqueue(Targets::Known& known);
   std::vector<event::Target> mesh_targets() const;
   void look_at_mesh(const routing::PerformanceState& state, Instant now);
+  // What is known of a network, by site, as it is expected to be now.
+  using Paths = std::vector<routing::Seen>;
   std::optional<event::Target> step(Targets::Known& known, const routing::PrefixState* state,
-                                    routing::SiteMask up, Instant now);
+                                    const Paths& seen, routing::SiteMask up, Instant now);
   std::optional<routing::SiteId> choose(const Targets::Known& known,
-                                        const routing::PrefixState* state,
-                                        routing::SiteMask candidates, Instant now) const;
-  routing::ClientView view(const Prefix& prefix, const routing::PrefixState* state, Instant now,
-                           std::vector<routing::Seen>& seen) const;
+                                        const routing::PrefixState* state, const Paths& seen,
+                                        routing::SiteMask candidates) const;
+  routing::ClientView view(const Prefix& prefix, const Paths& seen) const;
 
   unsigned budget_;
   Seconds lifetime_;

@@ -95,6 +95,7 @@ class World {
     const auto by_order = routing::compile_table(topology_, {}, nullptr, 1);
     for (slice_ = 0; slice_ < input_.slices.size(); ++slice_) {
       now_ = kStart + input_.interval * static_cast<std::int64_t>(slice_);
+      core_.advance(now_);  // what silence makes of the past; what it says is heard in settle()
       const auto before = routing::compile_table(topology_, core_.state(), map_.get(), 1);
       measure_slice();
       const auto after = routing::compile_table(topology_, core_.state(), map_.get(), 1);

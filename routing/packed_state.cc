@@ -79,7 +79,7 @@ void put_record(Octets& out, const PrefixState& state) {
   put_prefix(out, state.prefix);
   put_number(out, state.version);
   put_number(out, state.paths.size());
-  for (const auto& [site, estimate] : state.paths) {
+  for (const auto& [site, usual, estimate] : state.paths) {
     put_number(out, site.value());
     put_micros(out, estimate.min);
     put_micros(out, estimate.p50);
@@ -102,7 +102,8 @@ void take_record(ByteReader& in, PrefixState& state) {
   state.prefix = take_prefix(in);
   state.version = take_number(in);
   state.paths.resize(take_number(in));
-  for (auto& [site, estimate] : state.paths) {
+  for (auto& [site, usual, estimate] : state.paths) {
+    usual = {};
     site = SiteId(static_cast<std::uint16_t>(take_number(in)));
     estimate.min = take_micros(in);
     estimate.p50 = take_micros(in);

@@ -142,19 +142,36 @@ bool stays(Preference& held, const Service& service, const Estimate& incumbent,
     held.beaten = Instant{};
     return true;
   }
-  if (held.beaten == Instant{}) held.beaten = now;
+  // Since both were last heard of: silence does not contradict.
+  if (held.beaten == Instant{}) held.beaten = std::min(now, std::max(incumbent.at, best.at));
   const Micros gain = score(incumbent, service.objective) - score(best, service.objective);
   return now < held.beaten + patience(held, service, gain, now);
 }
 
-bool decide_preference(PrefixState& prefix, const Topology& topology, ServiceId id, SiteMask up,
-                       Instant now) {
+// None when every path was measured so lately that it is what it was.
+std::optional<PrefixState> as_expected(const PrefixState& prefix, Instant now,
+                                       const Persistence& persistence) {
+  const bool has_aged =
+      std::any_of(prefix.paths.begin(), prefix.paths.end(), [&](const auto& path) {
+        return path.usual.is_known() && Persistence::span(now - path.estimate.at) > 0;
+      });
+  if (!has_aged) return std::nullopt;
+  PrefixState expected{prefix.prefix, prefix.version, prefix.paths, {}};
+  for (PathState& path : expected.paths) {
+    path.estimate = expect(path.estimate, path.usual, now, persistence);
+  }
+  return expected;
+}
+
+// `seen`: the prefix, its paths as they are expected to be now.
+bool decide_preference(PrefixState& prefix, const PrefixState& seen, const Topology& topology,
+                       ServiceId id, SiteMask up, Instant now) {
   const Service& service = topology.services[id.index()];
   const SiteMask sites = mask_of(service);
   const SiteMask candidates = (up & sites) != 0 ? up & sites : sites;
-  const std::optional<SiteId> best = best_site(topology, service, prefix, candidates);
+  const std::optional<SiteId> best = best_site(topology, service, seen, candidates);
   Preference* held = prefix.find_preference(id);
-  const bool is_sound = held != nullptr && has_answers(prefix.find(held->site));
+  const bool is_sound = held != nullptr && has_answers(seen.find(held->site));
   if (!best) {
     // Nothing that is up was measured. A measured incumbent that is down may return.
     return !is_sound && prefix.forget_preference(id);
@@ -164,7 +181,7 @@ bool decide_preference(PrefixState& prefix, const Topology& topology, ServiceId 
     return false;
   }
   const bool can_stay = is_sound && (candidates & site_bit(held->site)) != 0;
-  if (can_stay && stays(*held, service, *prefix.find(held->site), *prefix.find(*best), now)) {
+  if (can_stay && stays(*held, service, *seen.find(held->site), *seen.find(*best), now)) {
     return false;
   }
   choose(prefix, id, *best, now);
@@ -222,11 +239,14 @@ bool is_measured(const Service& service, const PrefixState& prefix) {
                      [&](SiteId site) { return has_answers(prefix.find(site)); });
 }
 
-bool decide_preferences(PrefixState& prefix, const Topology& topology, SiteMask up, Instant now) {
+bool decide_preferences(PrefixState& prefix, const Topology& topology, SiteMask up, Instant now,
+                        const Persistence& persistence) {
+  const std::optional<PrefixState> aged = as_expected(prefix, now, persistence);
+  const PrefixState& seen = aged ? *aged : prefix;
   bool changed = false;
   for (std::size_t i = 0; i < topology.services.size(); ++i) {
     const ServiceId id(static_cast<std::uint16_t>(i));
-    changed = decide_preference(prefix, topology, id, up, now) || changed;
+    changed = decide_preference(prefix, seen, topology, id, up, now) || changed;
   }
   return changed;
 }

@@ -29,10 +29,12 @@ bool is_measured(const Service& service, const PrefixState& prefix);
 // min_gain_share, whichever is larger, and the noise of both medians on top, and has done so for the
 // service's dwell. A gain that is harm to miss (25 ms) does not wait, nor does any in the first minute
 // of a preference; a preference that changed four times within the hour waits five minutes for
-// whatever gain. A site that light could not reach from where most others see the client is not
+// whatever gain. Paths count as they are expected to be at `now` (routing/habit): what was not measured
+// for long has returned in part to what it usually is. A site that light could not reach from where most others see the client is not
 // chosen. Sites outside `up` are not chosen while any site of the service is up. Returns
 // whether a preference changed.
-bool decide_preferences(PrefixState& prefix, const Topology& topology, SiteMask up, Instant now);
+bool decide_preferences(PrefixState& prefix, const Topology& topology, SiteMask up, Instant now,
+                        const Persistence& persistence = {});
 
 // The sites of a service in order for a prefix: preferred first, then those that answered by score,
 // then those not measured as `fallback` orders them, then those that were measured in vain.

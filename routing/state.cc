@@ -23,16 +23,16 @@ const Estimate* PrefixState::find(SiteId site) const {
   return at != paths.end() && at->site == site ? &at->estimate : nullptr;
 }
 
-void PrefixState::set(SiteId site, const Estimate& estimate) {
+PathState& PrefixState::set(SiteId site, const Estimate& estimate) {
   const auto at = place_of(paths, site, &PathState::site);
   if (at != paths.end() && at->site == site) {
     at->estimate = estimate;
-  } else {
-    // Grown by one: paths are many and seldom added, so room to spare would be most of the memory.
-    const auto index = at - paths.begin();
-    paths.reserve(paths.size() + 1);
-    paths.insert(paths.begin() + index, {site, estimate});
+    return *at;
   }
+  // Grown by one: paths are many and seldom added, so room to spare would be most of the memory.
+  const auto index = at - paths.begin();
+  paths.reserve(paths.size() + 1);
+  return *paths.insert(paths.begin() + index, {site, {}, estimate});
 }
 
 const SiteId* PrefixState::preferred(ServiceId service) const {

@@ -15,16 +15,21 @@
 
 #include "base/ip.h"
 #include "routing/estimate.h"
+#include "routing/habit.h"
 #include "routing/topology.h"
 
 namespace isochrone::routing {
 
 struct PathState {
   SiteId site;
+  Usual usual;  // known to the reducer alone
   Estimate estimate;
 
-  friend bool operator==(const PathState&, const PathState&) = default;
+  friend bool operator==(const PathState& a, const PathState& b) {
+    return a.site == b.site && a.estimate == b.estimate;
+  }
 };
+static_assert(sizeof(PathState) == 8 + sizeof(Estimate));
 
 // The hysteresis' memory: what the service answers with until something is better by enough.
 struct Preference {
@@ -49,7 +54,8 @@ struct PrefixState {
 
   // Valid until the next change; null when there is none.
   const Estimate* find(SiteId site) const;
-  void set(SiteId site, const Estimate& estimate);
+  // The path's estimate from now on; what it usually is stays.
+  PathState& set(SiteId site, const Estimate& estimate);
   const SiteId* preferred(ServiceId service) const;
   Preference* find_preference(ServiceId service);
   void prefer(ServiceId service, SiteId site);

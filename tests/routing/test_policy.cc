@@ -145,7 +145,9 @@ class Dwell : public ::testing::Test {
     topology_.services[0].dwell = Seconds(10);
     decide(Seconds(0));
   }
+  // Both paths were heard of by then.
   SiteId decide(Seconds after) {
+    for (PathState& path : state_.paths) path.estimate.at = kNow + after;
     decide_preferences(state_, topology_, kAllSites, kNow + after);
     return *state_.preferred(kWww);
   }
@@ -211,6 +213,50 @@ TEST_F(Dwell, EvenHeldStillItLeavesWhatStaysBad) {
   EXPECT_EQ(decide(Seconds(600)), kFra);
   EXPECT_EQ(decide(Seconds(899)), kFra);
   EXPECT_EQ(decide(Seconds(900)), kIad);
+}
+
+// iad is used; fra is usually as far as it is now, and iad, which jumped to be near, usually is not.
+class Silence : public ::testing::Test {
+ protected:
+  Silence() : state_(measured(kPrefix, {{kFra, rtt(50)}, {kIad, rtt(20)}})) {
+    for (PathState& path : state_.paths) {
+      path.estimate.at = kNow;
+      const Micros usual(path.site == kFra ? 50'000 : 120'000);
+      path.usual.hold(usual, usual, Nanos(0));
+    }
+    decide_preferences(state_, topology_, kAllSites, kNow);
+  }
+  SiteId decide(Nanos after, const Persistence& persistence = {}) {
+    decide_preferences(state_, topology_, kAllSites, kNow + after, persistence);
+    return *state_.preferred(kWww);
+  }
+
+  Topology topology_ = three_sites();
+  PrefixState state_;
+};
+
+TEST_F(Silence, WhatWasSeenHoldsForMinutes) {
+  EXPECT_EQ(decide(Seconds(0)), kIad);
+  EXPECT_EQ(decide(std::chrono::minutes(4)), kIad);
+}
+
+TEST_F(Silence, AfterHoursTheUsualIsBelieved) {
+  topology_.services[0].dwell = Seconds(10);
+  EXPECT_EQ(decide(std::chrono::hours(20)), kFra);  // at once: no news can be waited for
+}
+
+TEST_F(Silence, UnlessPathsWereFoundToStayWhereTheyJumpTo) {
+  Persistence persistence;
+  for (int i = 0; i < 1'000; ++i) {
+    persistence.observe(std::chrono::hours(20), Micros(60'000), Micros(40'000), Micros(60'000));
+  }
+  EXPECT_EQ(decide(std::chrono::hours(20), persistence), kIad);
+}
+
+TEST_F(Silence, EstimatesThemselvesStayWhatWasMeasured) {
+  const std::vector<PathState> before = state_.paths;
+  decide(std::chrono::hours(20));
+  EXPECT_EQ(state_.paths, before);
 }
 
 // Four sites see a client in Europe; what sin says would need a client next door to Singapore.

@@ -123,6 +123,21 @@ TEST(Experiment, LaterSlicesKnowMore) {
   EXPECT_LT(last.mean, all.mean / 2);
 }
 
+// Of two sites one is steady, and the other is nearer but every third time. Whoever follows the last slice
+// goes there when it is over.
+TEST(Experiment, WhatAPathUsuallyIsOutlastsWhatItWasOnce) {
+  Experiment experiment;
+  for (int i = 0; i < 12; ++i) {
+    experiment.slices.push_back(slice_of(2, 3,
+                                         {40, 40, 40,  //
+                                          i % 3 == 1 ? 30 : 90, 90, 90}));
+  }
+  experiment.sites = {0, 1};
+  experiment.from_slice = 6;
+  EXPECT_EQ(of(found(experiment), Strategy::isochrone_before).p99, 10);
+  EXPECT_EQ(of(found(experiment), Strategy::isochrone).mean, 0);
+}
+
 // An hour and a half of five paths measured through 2 ms of queueing noise: after the first hour nothing
 // changes but noise. One client in a hundred may be moved by it in an hour.
 TEST(Experiment, NoiseAloneMovesHardlyAnybody) {
