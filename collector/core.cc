@@ -16,6 +16,9 @@ constexpr std::string_view kHealthNote = "health/";
 constexpr std::string_view kProgressNote = "progress";
 // Paths that are silent are looked for this often: what follows a minute late costs nothing.
 constexpr Seconds kSweep{60};
+// Between two steps lie 50 ms and what a commit takes. A longer pause says more about this process, or
+// its clock, than about sites whose heartbeats come every second.
+constexpr Nanos kUnwatched = Seconds(1);
 // Measurements read back at a time when a life begins.
 constexpr std::size_t kReplayPage = 10'000;
 
@@ -53,9 +56,15 @@ std::string progress(Instant closed_until, event::Position replay_from) {
   return bytes;
 }
 
+// Three characters, then when the operator said it.
+constexpr std::size_t kHealthNoteBytes = 3 + 8;
 std::string health_note(const SiteHealth::Site& site) {
-  return {site.last_heard ? '1' : '0', site.is_silent ? '1' : '0',
-          static_cast<char>('0' + static_cast<int>(site.by_operator))};
+  std::string note{site.last_heard ? '1' : '0', site.is_silent ? '1' : '0',
+                   static_cast<char>('0' + static_cast<int>(site.by_operator))};
+  note.resize(kHealthNoteBytes);
+  ByteWriter out({reinterpret_cast<std::uint8_t*>(note.data()) + 3, 8});
+  out.u64(static_cast<std::uint64_t>(unix_nanos(site.said)));
+  return note;
 }
 
 }  // namespace
@@ -82,9 +91,13 @@ void Core::restore(const EventLog& log, Instant now) {
   });
   log.notes(kHealthNote, [&](std::string_view key, std::string_view bytes) {
     const auto site = topology_.find_site(key.substr(kHealthNote.size()));
-    if (!site || bytes.size() != 3) return;
+    // An older version wrote no time.
+    if (!site || (bytes.size() != 3 && bytes.size() != kHealthNoteBytes)) return;
+    ByteReader in(as_bytes(bytes.substr(3)));
+    const auto said = from_unix_nanos(static_cast<std::int64_t>(in.u64()));
     health_.restore(*site, bytes[0] == '1', bytes[1] == '1',
-                    static_cast<event::HealthStatus>(bytes[2] - '0'), now);
+                    static_cast<event::HealthStatus>(bytes[2] - '0'), in.ok() ? said : Instant{},
+                    now);
   });
   if (log.damage().has_lost_notes) {
     // Which ids were seen may be older than the events are: the events themselves tell.
@@ -117,6 +130,7 @@ void Core::restore(const EventLog& log, Instant now) {
     after = page.scanned;
   }
   next_measurement_ = log.last(event::Channel::measurement) + 1;
+  if (windows_.closed_until() >= now + kUnwatched) forget_the_future(now);
   counts_ = {};  // what was read again, the life before has counted
   catchments_.count(state_, topology_.sites.size());
   touch(now);
@@ -211,7 +225,7 @@ void Core::apply(const std::vector<event::Event>& events,
         say(std::move(*target), now);
       }
     } else if (const auto* health = std::get_if<event::Health>(&event.payload)) {
-      apply_health(*health, now);
+      apply_health(*health, event.time, now);
     }
   }
 }
@@ -235,11 +249,11 @@ void Core::apply_payload(const event::Measurement& measurement, const event::Eve
   }
 }
 
-void Core::apply_health(const event::Health& health, Instant now) {
+void Core::apply_health(const event::Health& health, Instant said, Instant now) {
   const auto site = topology_.find_site(health.site);
   if (!site) return;
   const std::string before = health_note(health_.sites()[site->index()]);
-  if (health_.apply(*site, health, now)) touch(now);
+  if (health_.apply(*site, health, said, now)) touch(now);
   routing::SiteStates states = site_states();
   routing::remember_good(topology_, states);
   last_good_ = std::move(states.last_good);
@@ -249,7 +263,28 @@ void Core::apply_health(const event::Health& health, Instant now) {
   }
 }
 
+// Whether time passed as it should since the last time.
+void Core::look_at_clock(Instant now) {
+  const Instant before = std::exchange(advanced_, now);
+  if (before == Instant{}) return;
+  if (now - before >= kUnwatched || before - now >= kUnwatched) health_.excuse(before, now);
+  if (before - now >= kUnwatched) forget_the_future(now);
+}
+
+// The clock was set back. Nothing open stays so: the log before what is open is never read again, and
+// what was closed ahead of the clock is not told from what is open by its time any more.
+void Core::forget_the_future(Instant now) {
+  const std::vector<ClosedWindow> closed = windows_.close_all();
+  windows_.forget_the_future(now);
+  fold(closed, now);
+  state_.forget_the_future(now);
+  targets_.forget_the_future(now);
+  plan_.forget_the_future(now);
+  last_sweep_ = std::min(last_sweep_, now);
+}
+
 void Core::advance(Instant now) {
+  look_at_clock(now);
   close_windows(now);
   judge_sites(now);
   if (plan_.is_limited()) {
@@ -260,9 +295,9 @@ void Core::advance(Instant now) {
   if (now >= last_sweep_ + kSweep) sweep(now);
 }
 
-void Core::close_windows(Instant now) {
-  const Instant before = windows_.closed_until();
-  const std::vector<ClosedWindow> closed = windows_.close(now);
+void Core::close_windows(Instant now) { fold(windows_.close(now), now); }
+
+void Core::fold(const std::vector<ClosedWindow>& closed, Instant now) {
   for (auto it = closed.begin(); it != closed.end();) {
     // All paths of one prefix in one window are folded before its preferences are decided.
     const Prefix prefix = it->path.prefix;
@@ -279,13 +314,11 @@ void Core::close_windows(Instant now) {
     if (plan_.is_limited()) plan_.reported(prefix, targets_);
     say_state(known, now);
   }
-  if (closed.empty() && windows_.closed_until() == before) return;
-  if (!closed.empty()) {
-    touch(now);
-    outbox_.notes.push_back({std::string(kProgressNote),
-                             progress(windows_.closed_until(),
-                                      windows_.oldest_position().value_or(next_measurement_))});
-  }
+  if (closed.empty()) return;
+  touch(now);
+  outbox_.notes.push_back(
+      {std::string(kProgressNote),
+       progress(windows_.closed_until(), windows_.oldest_position().value_or(next_measurement_))});
 }
 
 // A window into the estimate of its path, and into what the path usually is.
@@ -316,7 +349,7 @@ void Core::judge_sites(Instant now) {
   for (const SiteHealth::Verdict& verdict : health_.judge(now)) {
     const event::Health health{topology_.sites[verdict.site.index()].name, verdict.status,
                                event::HealthOrigin::collector, verdict.reason};
-    apply_health(health, now);
+    apply_health(health, now, now);
     say(health, now);
   }
 }

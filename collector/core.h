@@ -7,6 +7,8 @@
 // What the core itself has to say waits in outbox() until the caller has made that durable too.
 //
 // Threads:  one thread.
+// Clock:    one that is set back makes no window late and no target wait until it is there again; time
+//           in which advance() was not called, or that was skipped, is no silence of sites.
 // Exactly once:  what was admitted (dedup), how far windows are closed and from where measurements
 //           must be read again are notes written with the events they speak of, in one atomic write.
 #pragma once
@@ -100,8 +102,11 @@ class Core {
  private:
   void apply_payload(const event::Measurement& m, const event::Event& event,
                      event::Position position);
-  void apply_health(const event::Health& health, Instant now);
+  void apply_health(const event::Health& health, Instant said, Instant now);
+  void look_at_clock(Instant now);
+  void forget_the_future(Instant now);
   void close_windows(Instant now);
+  void fold(const std::vector<ClosedWindow>& closed, Instant now);
   void judge_sites(Instant now);
   void sweep(Instant now);
   void say(event::Payload payload, Instant now);
@@ -132,6 +137,7 @@ class Core {
   std::uint64_t generation_ = 1;
   Instant changed_at_{};
   Instant last_sweep_{};
+  Instant advanced_{};  // the last time time passed
 };
 
 }  // namespace isochrone::collector

@@ -17,6 +17,10 @@ namespace {
 // Windows close and silence is noticed this long after they are due at most.
 constexpr Millis kTick{50};
 constexpr Seconds kTrimEvery{60};
+// A clock that was set forward may be wrong: it is not believed about what is too old until somebody
+// had an hour to set it right. Nor when a life begins so long after the last event arrived.
+constexpr Seconds kDoubt{3'600};
+constexpr Nanos kForEver = Seconds(std::int64_t{100} * 365 * 24 * 3'600);
 // A trim must not hold up the next post for long: about 10 ms each.
 constexpr std::size_t kTrimAtOnce = 5'000;
 // Compiling may take at most a quarter of the thread's time.
@@ -88,6 +92,14 @@ Engine::Engine(Loop& loop, EventLog& log, const Options& options, const routing:
     // Since when it is silent is not kept: since this start at the latest.
     if (log_.last(static_cast<event::Channel>(i)) > 0) arrived_[i] = started_at_;
   }
+  bool is_empty = true;
+  bool has_rested = true;
+  for (std::size_t i = 0; i < event::kChannels; ++i) {
+    const auto channel = static_cast<event::Channel>(i);
+    is_empty = is_empty && log_.last(channel) == 0;
+    has_rested = has_rested && log_.before(channel, started_at_ - kDoubt) == log_.last(channel);
+  }
+  if (has_rested && !is_empty) believes_ages_at_ = loop_.now() + kDoubt;
   timer_.start(kTick, kTick);
 }
 
@@ -258,14 +270,31 @@ void Engine::flush_outbox() {
   if (append(core_.outbox().events, core_.outbox().notes, positions)) core_.outbox_is_durable();
 }
 
+void Engine::look_at_clock() {
+  const auto step = clock_.observe(now(), loop_.now());
+  if (!step) return;
+  const bool is_forward = step->count() > 0;
+  log_warning(fmt::format("the clock was set {} by={}{}", is_forward ? "forward" : "back",
+                          format_duration(is_forward ? *step : -*step),
+                          is_forward ? " nothing_is_too_old_for=" + format_duration(kDoubt) : ""));
+  if (is_forward) believes_ages_at_ = loop_.now() + kDoubt;
+}
+
+void Engine::trim() {
+  Retention keep = retention(options_);
+  if (loop_.now() < believes_ages_at_) {
+    for (Keep& each : keep) each.age = kForEver;
+  }
+  const bool is_behind = log_.trim(keep, now(), kTrimAtOnce) >= kTrimAtOnce;
+  next_trim_ = is_behind ? loop_.now() : loop_.now() + kTrimEvery;
+}
+
 void Engine::tick() {
+  look_at_clock();
   core_.advance(now());
   flush_outbox();
   followers_.serve(now());
-  if (now() >= next_trim_) {
-    const bool is_behind = log_.trim(retention(options_), now(), kTrimAtOnce) >= kTrimAtOnce;
-    next_trim_ = is_behind ? now() : now() + kTrimEvery;
-  }
+  if (loop_.now() >= next_trim_) trim();
 }
 
 const routing::RoutingTable& Engine::table() {

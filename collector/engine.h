@@ -16,6 +16,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/clock_step.h"
 #include "base/counter.h"
 #include "base/http_server.h"
 #include "base/loop.h"
@@ -98,6 +99,8 @@ class Engine {
   void flush_outbox();
   void remember_tasks();
   void tick();
+  void look_at_clock();
+  void trim();
 
   Loop& loop_;
   EventLog& log_;
@@ -113,7 +116,9 @@ class Engine {
   Monotonic next_compile_{};
   bool is_broken_ = false;
   Instant started_at_;
-  Instant next_trim_{};
+  Monotonic next_trim_{};
+  Monotonic believes_ages_at_{};
+  ClockStep clock_;
   Counters counters_;
   Mailbox<Message> mailbox_;
   Timer timer_;

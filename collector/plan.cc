@@ -74,6 +74,11 @@ void Plan::reported(const Prefix& prefix, Targets& targets) {
   if (known != nullptr && known->probed != 0 && !known->is_done) enqueue(*known);
 }
 
+void Plan::forget_the_future(Instant now) {
+  next_look_ = std::min(next_look_, now);
+  next_mesh_ = std::min(next_mesh_, now);
+}
+
 void Plan::enqueue(Targets::Known& known) {
   if (std::exchange(known.is_waiting, true)) return;
   waiting_.push_back(known.prefix);

@@ -35,6 +35,8 @@ class Plan {
   bool is_limited() const noexcept { return budget_ > 0; }
 
   void asked(const event::Demand& demand, Targets::Known& known, Instant now);
+  // Nothing was before `now`: the clock was set back.
+  void forget_the_future(Instant now);
   // A window of this prefix has closed.
   void reported(const Prefix& prefix, Targets& targets);
   // What is to be measured from now on.

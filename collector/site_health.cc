@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "collector/site_health.h"
 
+#include <algorithm>
+#include <tuple>
+
 #include "event/event.h"
 
 namespace isochrone::collector {
 
-bool SiteHealth::apply(routing::SiteId id, const event::Health& health, Instant now) {
+bool SiteHealth::apply(routing::SiteId id, const event::Health& health, Instant said, Instant now) {
   Site& site = sites_[id.index()];
   const routing::SiteMask before = up();
   switch (health.origin) {
@@ -17,7 +20,9 @@ bool SiteHealth::apply(routing::SiteId id, const event::Health& health, Instant 
       site.reason = health.reason;
       break;
     case event::HealthOrigin::operators:
+      if (std::tie(said, health.status) < std::tie(site.said, site.by_operator)) break;
       site.by_operator = health.status;
+      site.said = said;
       site.reason = health.reason;
       break;
   }
@@ -41,13 +46,25 @@ std::vector<SiteHealth::Verdict> SiteHealth::judge(Instant now) {
   return verdicts;
 }
 
+void SiteHealth::excuse(Instant before, Instant now) {
+  for (Site& site : sites_) {
+    // Long ago, of one that was silent in an earlier life, stays so.
+    if (!site.last_heard || *site.last_heard == Instant{}) continue;
+    Instant& heard = *site.last_heard;
+    if (now >= before) heard = std::min(heard + (now - before), now);
+    // What is not ahead was heard since the clock was set.
+    if (now < before && heard > now) heard = std::min(heard - (before - now), now);
+  }
+}
+
 void SiteHealth::restore(routing::SiteId id, bool was_heard, bool was_silent,
-                         event::HealthStatus by_operator, Instant now) {
+                         event::HealthStatus by_operator, Instant said, Instant now) {
   Site& site = sites_[id.index()];
   // A site that was silent stays so until it is heard: long ago is before any timeout.
   if (was_heard) site.last_heard = was_silent ? Instant{} : now;
   site.is_silent = was_silent;
   site.by_operator = by_operator;
+  site.said = said;
   site.since = now;
 }
 

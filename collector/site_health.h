@@ -4,7 +4,8 @@
 //
 // A prober's heartbeat says that its site is there. A site that was heard and falls silent for the
 // timeout is down, until it is heard again; one that was never heard has no prober and counts as up.
-// An operator's word stands beside that until the operator takes it back.
+// An operator's word stands beside that until the operator takes it back: the last one by its own time,
+// in whatever order they arrive.
 //
 // Threads:  one thread.
 #pragma once
@@ -25,14 +26,15 @@ class SiteHealth {
     std::optional<Instant> last_heard;
     bool is_silent = false;
     event::HealthStatus by_operator = event::HealthStatus::up;
+    Instant said{};  // when the operator said so
     std::string reason;
     Instant since{};  // of the last change
   };
 
   SiteHealth(std::size_t sites, Millis timeout) : sites_(sites), timeout_(timeout) {}
 
-  // Whether the mask changed.
-  bool apply(routing::SiteId site, const event::Health& health, Instant now);
+  // `said` is the event's own time. Whether the mask changed.
+  bool apply(routing::SiteId site, const event::Health& health, Instant said, Instant now);
 
   // Verdicts that have become due: sites that fell silent, or were heard again.
   struct Verdict {
@@ -42,9 +44,13 @@ class SiteHealth {
   };
   std::vector<Verdict> judge(Instant now);
 
+  // Between these two nobody could have been heard, so that it is no silence: the collector stood still,
+  // or its clock was set, forward or back.
+  void excuse(Instant before, Instant now);
+
   // What was known in an earlier life; a site that was heard then gets a full timeout to be heard.
   void restore(routing::SiteId site, bool was_heard, bool was_silent,
-               event::HealthStatus by_operator, Instant now);
+               event::HealthStatus by_operator, Instant said, Instant now);
   // What was known of the site under another number.
   void take_over(routing::SiteId site, const Site& known) { sites_[site.index()] = known; }
 

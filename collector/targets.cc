@@ -64,6 +64,15 @@ void Targets::forget_rounds() {
   }
 }
 
+void Targets::forget_the_future(Instant now) {
+  for (Known& known : order_) {
+    for (Instant* at :
+         {&known.first_asked, &known.last_asked, &known.announced, &known.round, &known.named}) {
+      *at = std::min(*at, now);
+    }
+  }
+}
+
 std::optional<event::Target> Targets::ask(const event::Demand& demand, Instant now) {
   Known& known = note(demand, now);
   if (known.announced != Instant{} && known.announced + Nanos(lifetime_) / 2 > now) {

@@ -56,6 +56,8 @@ class Targets {
   const std::list<Known>& known() const noexcept { return order_; }
   // Sites were numbered anew: every round begins again.
   void forget_rounds();
+  // Nothing was before `now`: the clock was set back.
+  void forget_the_future(Instant now);
   void set_lifetime(Seconds lifetime) noexcept { lifetime_ = lifetime; }
 
  private:

@@ -70,22 +70,31 @@ OpenWindows::Added OpenWindows::add(const Path& path, const Sample& sample,
   return Added::kept;
 }
 
+void OpenWindows::close_first(std::vector<ClosedWindow>& closed) {
+  const Instant end = windows_.begin()->first + length_;
+  const std::size_t first = closed.size();
+  for (auto& [path, samples] : windows_.begin()->second.paths) {
+    samples_ -= samples.size();
+    closed.push_back({path, summarize(std::move(samples), end)});
+  }
+  std::sort(closed.begin() + static_cast<std::ptrdiff_t>(first), closed.end(),
+            [](const ClosedWindow& a, const ClosedWindow& b) { return a.path < b.path; });
+  windows_.erase(windows_.begin());
+}
+
 std::vector<ClosedWindow> OpenWindows::close(Instant now) {
   std::vector<ClosedWindow> closed;
   while (!windows_.empty() && windows_.begin()->first + length_ + lateness_ <= now) {
-    const Instant end = windows_.begin()->first + length_;
-    const std::size_t first = closed.size();
-    for (auto& [path, samples] : windows_.begin()->second.paths) {
-      samples_ -= samples.size();
-      closed.push_back({path, summarize(std::move(samples), end)});
-    }
-    std::sort(closed.begin() + static_cast<std::ptrdiff_t>(first), closed.end(),
-              [](const ClosedWindow& a, const ClosedWindow& b) { return a.path < b.path; });
-    windows_.erase(windows_.begin());
+    close_first(closed);
   }
   // Also what had no events is closed: nothing may still be added to it.
-  const auto latest = (now - lateness_).time_since_epoch();
-  closed_until_ = std::max(closed_until_, Instant(latest - latest % Nanos(length_)));
+  closed_until_ = std::max(closed_until_, takes_from(now));
+  return closed;
+}
+
+std::vector<ClosedWindow> OpenWindows::close_all() {
+  std::vector<ClosedWindow> closed;
+  while (!windows_.empty()) close_first(closed);
   return closed;
 }
 

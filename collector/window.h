@@ -11,6 +11,7 @@
 //           cannot fill the memory.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -63,9 +64,15 @@ class OpenWindows {
   // Closes all windows that take no more events at `now`; sorted by window, then path.
   std::vector<ClosedWindow> close(Instant now);
 
+  std::vector<ClosedWindow> close_all();
+
   // Everything before this is closed.
   Instant closed_until() const noexcept { return closed_until_; }
   void restore_closed_until(Instant until) noexcept { closed_until_ = until; }
+  // The clock was set back to `now`: what was closed ahead of it is open again.
+  void forget_the_future(Instant now) noexcept {
+    closed_until_ = std::min(closed_until_, takes_from(now));
+  }
   // The oldest event an open window holds: what a restart must read again. None: nothing is open.
   std::optional<event::Position> oldest_position() const;
 
@@ -76,6 +83,8 @@ class OpenWindows {
   std::size_t open_samples() const noexcept { return samples_; }
 
  private:
+  void close_first(std::vector<ClosedWindow>& closed);
+
   struct PathHash {
     std::size_t operator()(const Path& path) const noexcept {
       return std::hash<Prefix>{}(path.prefix) ^ (std::size_t{path.site.value()} << 48);
@@ -85,6 +94,12 @@ class OpenWindows {
     std::unordered_map<Path, std::vector<Sample>, PathHash> paths;
     event::Position oldest = 0;
   };
+
+  // The start of the oldest window that takes events at `now`.
+  Instant takes_from(Instant now) const noexcept {
+    const auto latest = (now - lateness_).time_since_epoch();
+    return Instant(latest - latest % Nanos(length_));
+  }
 
   Millis length_;
   Millis lateness_;

@@ -2,6 +2,7 @@
 #include "dns/node_state.h"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 #include <variant>
 
@@ -47,8 +48,15 @@ bool NodeState::apply_health(const event::Follower::Batch& batch) {
     const auto* said = std::get_if<event::Health>(&stored.event.payload);
     if (said == nullptr || said->origin == event::HealthOrigin::prober) continue;
     SiteHealth& site = health[said->site];
-    (said->origin == event::HealthOrigin::collector ? site.collector : site.operators) =
-        said->status;
+    if (said->origin == event::HealthOrigin::collector) {
+      site.collector = said->status;
+      continue;
+    }
+    // The operator's last word by its own time, as the collector takes it.
+    const Instant at = stored.event.time;
+    if (std::tie(at, said->status) < std::tie(site.said, site.operators)) continue;
+    site.operators = said->status;
+    site.said = at;
   }
   return health != before;
 }

@@ -34,6 +34,7 @@ struct ChannelPosition {
 struct SiteHealth {
   event::HealthStatus collector = event::HealthStatus::up;
   event::HealthStatus operators = event::HealthStatus::up;
+  Instant said{};  // when the operator said so; unknown of what comes from a snapshot
 
   bool is_up() const {
     return collector == event::HealthStatus::up && operators == event::HealthStatus::up;
@@ -42,7 +43,9 @@ struct SiteHealth {
     return collector != event::HealthStatus::down && operators != event::HealthStatus::down &&
            !is_up();
   }
-  friend bool operator==(const SiteHealth&, const SiteHealth&) = default;
+  friend bool operator==(const SiteHealth& a, const SiteHealth& b) {
+    return a.collector == b.collector && a.operators == b.operators;
+  }
 };
 
 struct NodeState {

@@ -61,6 +61,14 @@ bool PrefixState::forget_preference(ServiceId service) {
   return true;
 }
 
+void PrefixState::forget_the_future(Instant now) {
+  for (Preference& preference : preferences) {
+    for (Instant* at : {&preference.chosen, &preference.beaten, &preference.hour}) {
+      *at = std::min(*at, now);
+    }
+  }
+}
+
 bool PerformanceState::apply(PrefixState next) {
   const auto [known, inserted] = prefixes_.try_emplace(next.prefix);
   if (!inserted && next.version <= known->second.version) return false;
@@ -73,6 +81,10 @@ bool PerformanceState::erase(const Prefix& prefix) { return prefixes_.erase(pref
 const PrefixState* PerformanceState::find(const Prefix& prefix) const {
   const auto known = prefixes_.find(prefix);
   return known == prefixes_.end() ? nullptr : &known->second;
+}
+
+void PerformanceState::forget_the_future(Instant now) {
+  for (auto& [prefix, known] : prefixes_) known.forget_the_future(now);
 }
 
 PrefixState& PerformanceState::at(const Prefix& prefix) {

@@ -60,6 +60,8 @@ struct PrefixState {
   Preference* find_preference(ServiceId service);
   void prefer(ServiceId service, SiteId site);
   bool forget_preference(ServiceId service);  // false when there was none
+  // Nothing was before `now`: the clock was set back.
+  void forget_the_future(Instant now);
 };
 
 class PerformanceState {
@@ -70,6 +72,7 @@ class PerformanceState {
 
   const PrefixState* find(const Prefix& prefix) const;
   PrefixState& at(const Prefix& prefix);  // made empty when absent
+  void forget_the_future(Instant now);
   std::size_t size() const { return prefixes_.size(); }
   const std::unordered_map<Prefix, PrefixState>& prefixes() const { return prefixes_; }
 

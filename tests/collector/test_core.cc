@@ -151,6 +151,46 @@ TEST(Core, FollowsARenumberedTopologyByName) {
   EXPECT_EQ(bench.preferred(), "iad");
 }
 
+std::uint32_t samples(const Core& core) {
+  std::uint32_t sum = 0;
+  for (const auto& [prefix, known] : core.state().prefixes()) {
+    for (const auto& path : known.paths) sum += path.estimate.samples;
+  }
+  return sum;
+}
+
+TEST(Core, GoesOnAtOnceWhenTheClockIsSetBack) {
+  Bench bench;
+  const Instant wrong = kStart + Seconds(86'400);
+  bench.advance(wrong);
+  bench.post({measured(1, "fra", kPrefix, wrong, Micros(30'000))}, wrong);
+  bench.advance(wrong + Seconds(2));
+  event::Event demand{id(1, "dns-ns1"), wrong, {}, {}};
+  demand.payload = event::Demand{"www.example.com", *Prefix::parse("198.18.3.0/24"),
+                                 *Address::parse("198.51.100.1"), 5, Millis(1000)};
+  bench.post({demand}, wrong);
+  bench.advance(kStart);
+  bench.post({measured(2, "fra", kPrefix, kStart, Micros(30'000))}, kStart);
+  demand.id.sequence = 2;
+  bench.post({demand}, kStart + Seconds(1'000));
+  bench.advance(kStart + Seconds(2));
+  EXPECT_EQ(bench.core.counts().late, 0U);
+  EXPECT_EQ(samples(bench.core), 2U);
+  EXPECT_EQ(bench.all<event::Target>().size(), 2U) << "named again when its lifetime is over";
+}
+
+TEST(Core, CallsNoSiteSilentForATimeInWhichItWasNotThereItself) {
+  for (const Seconds step : {Seconds(60), Seconds(86'400), Seconds(-60)}) {
+    Bench bench;
+    bench.post({health(1, "fra", HealthStatus::up, HealthOrigin::prober, kStart)}, kStart);
+    bench.advance(kStart + Millis(50));
+    bench.advance(kStart + Millis(50) + step);
+    EXPECT_TRUE(bench.all<event::Health>().empty()) << step.count();
+    for (int i = 1; i <= 80; ++i) bench.advance(kStart + Millis(50) * i + step);
+    EXPECT_EQ(bench.all<event::Health>().size(), 1U) << "but for one in which it was";
+  }
+}
+
 // A whole life with a real log, cut short anywhere, leaves the state of an uncut one.
 class Lives {
  public:
@@ -160,7 +200,9 @@ class Lives {
     core_.reset();
     log_.reset();
     log_ = std::move(*open_rocksdb_log(folder_));
-    core_ = std::make_unique<Core>(test_options(), two_sites(), ++life_);
+    Options options = test_options();
+    options.path_lifetime = Seconds(7 * 24 * 3'600);
+    core_ = std::make_unique<Core>(options, two_sites(), ++life_);
     core_->restore(*log_, now);
   }
   void post(const event::Event& event, Instant now) {
@@ -174,6 +216,7 @@ class Lives {
     core_->advance(now);
     flush(now);
   }
+  std::uint32_t samples() const { return collector::samples(*core_); }
   std::string state() const {
     std::map<Prefix, routing::PrefixState> sorted(core_->state().prefixes().begin(),
                                                   core_->state().prefixes().end());
@@ -234,6 +277,37 @@ TEST(Core, CountsEverythingOnceOverManyLives) {
   const std::string uncut = state_after(0, one.path() / "log");
   EXPECT_FALSE(uncut.empty());
   EXPECT_EQ(state_after(1, many.path() / "log"), uncut);
+}
+
+// Open windows, a clock that is set back, a crash, in any of their orders.
+TEST(Core, CountsEverythingOnceThoughTheClockWasSetBack) {
+  for (const bool has_open : {false, true}) {
+    for (const int crashes : {0, 1, 2, 3}) {
+      TemporaryFolder folder;
+      Lives lives(folder.path() / "log");
+      Instant now = kStart + Seconds(86'400);
+      std::uint64_t posted = 0;
+      const auto post = [&](Seconds ago) {
+        ++posted;
+        lives.post(measured(posted, "fra", kPrefix, now - ago, Micros(9'000)), now);
+      };
+      lives.advance(now);
+      post(Seconds(0));
+      if (has_open) post(Seconds(-5));  // stays open, before what closes
+      post(Seconds(0));
+      now += Seconds(2);
+      lives.advance(now);
+      now = kStart;
+      if ((crashes & 1) != 0) lives.begin(now);
+      lives.advance(now);
+      post(Seconds(0));
+      now += Seconds(2);
+      lives.advance(now);
+      if ((crashes & 2) != 0) lives.begin(now);
+      lives.advance(kStart + Seconds(86'400 + 60));
+      EXPECT_EQ(lives.samples(), posted) << has_open << crashes;
+    }
+  }
 }
 
 }  // namespace
