@@ -44,6 +44,10 @@ struct RocksDbLog::OpenBlock {
 
 // What is known of the channels without reading events, and what is missing in them.
 std::optional<Error> RocksDbLog::begin(const Salvaged& salvaged) {
+  if (database_->was_repaired()) {
+    ++damage_.repairs;
+    damage_.has_lost_notes = damage_.has_lost_states = true;
+  }
   if (auto failed = mend()) return failed;
   if (auto failed = put_back(salvaged)) return failed;
   lost_ = read_number(std::string(kLostKey));
@@ -63,6 +67,13 @@ std::optional<Error> RocksDbLog::begin(const Salvaged& salvaged) {
   const auto status = database_->write(batch, true);
   if (!status.ok()) return Error(Errc::io, status.ToString());
   return std::nullopt;
+}
+
+void RocksDbLog::begin_reading() {
+  rocksdb::WriteBatch unused;
+  for (std::size_t i = 0; i < event::kChannels; ++i) look_at(static_cast<Channel>(i), unused);
+  std::string stored;
+  if (database_->db().Get({}, slice(kLogIdKey), &stored).ok()) id_ = stored;
 }
 
 std::uint64_t RocksDbLog::read_number(const std::string& key) const {
@@ -246,6 +257,15 @@ Result<std::unique_ptr<EventLog>> open_rocksdb_log(const std::filesystem::path& 
   if (!database) return tl::unexpected(database.error());
   auto log = std::make_unique<RocksDbLog>(std::move(*database), std::move(marks));
   if (const auto failed = log->begin(salvaged)) return tl::unexpected(failed->within("event log"));
+  return log;
+}
+
+Result<std::unique_ptr<const EventLog>> read_rocksdb_log(const std::filesystem::path& folder) {
+  auto marks = std::make_shared<Marks>();
+  auto database = Database::open(folder, marks, Database::Access::read);
+  if (!database) return tl::unexpected(database.error());
+  auto log = std::make_unique<RocksDbLog>(std::move(*database), std::move(marks));
+  log->begin_reading();
   return log;
 }
 

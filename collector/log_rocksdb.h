@@ -26,5 +26,7 @@
 namespace isochrone::collector {
 
 Result<std::unique_ptr<EventLog>> open_rocksdb_log(const std::filesystem::path& folder);
+// As it is on the disk, for one who only reads; nothing is written, also while a collector writes to it.
+Result<std::unique_ptr<const EventLog>> read_rocksdb_log(const std::filesystem::path& folder);
 
 }  // namespace isochrone::collector

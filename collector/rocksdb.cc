@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "base/crc32c.h"
+#include "base/log.h"
 #include "collector/log_index.h"
 
 namespace isochrone::collector {
@@ -89,6 +90,14 @@ Error cannot_open(const std::filesystem::path& folder, const rocksdb::Status& st
                                        : "; is another collector using it?"));
 }
 
+// Its manifest, or the name of that, cannot be read, though there is one.
+bool is_damaged(const std::filesystem::path& folder, const rocksdb::Status& status) {
+  const bool is_missing =
+      status.IsNotFound() || status.IsPathNotFound() ||
+      (status.IsIOError() && status.ToString().find("No such file") != std::string::npos);
+  return (status.IsCorruption() || is_missing) && std::filesystem::exists(folder / "CURRENT");
+}
+
 }  // namespace
 
 std::string family_name(std::size_t family) {
@@ -99,10 +108,18 @@ std::string family_name(std::size_t family) {
 }
 
 Result<std::unique_ptr<Database>> Database::open(const std::filesystem::path& folder,
-                                                 std::shared_ptr<const Marks> marks) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) return fail(Errc::io, "cannot make " + folder.string() + ": " + error.message());
+                                                 std::shared_ptr<const Marks> marks,
+                                                 Access access) {
+  if (access == Access::write) {
+    std::error_code error;
+    std::filesystem::create_directories(folder, error);
+    if (error) return fail(Errc::io, "cannot make " + folder.string() + ": " + error.message());
+  }
+  // The library would make one.
+  if (access == Access::read && !std::filesystem::exists(folder / "CURRENT")) {
+    return fail(Errc::not_found, "no event log is in " + folder.string() +
+                                     "; it is the folder log of a state directory");
+  }
   const auto cache = rocksdb::NewLRUCache(kBlockCacheBytes);
   std::unique_ptr<Database> database(new Database);
   auto& wanted = database->wanted_;
@@ -110,8 +127,24 @@ Result<std::unique_ptr<Database>> Database::open(const std::filesystem::path& fo
     wanted.emplace_back(family_name(i), family_options(i, cache, marks));
   }
   rocksdb::DB* raw = nullptr;
-  const auto status =
-      rocksdb::DB::Open(database_options(), folder.string(), wanted, &database->families_, &raw);
+  const auto options = database_options();
+  if (access == Access::read) {
+    const auto status =
+        rocksdb::DB::OpenForReadOnly(options, folder.string(), wanted, &database->families_, &raw);
+    if (!status.ok()) return tl::unexpected(cannot_open(folder, status));
+    database->db_.reset(raw);
+    return database;
+  }
+  auto status = rocksdb::DB::Open(options, folder.string(), wanted, &database->families_, &raw);
+  if (is_damaged(folder, status)) {
+    log_warning("the event log does not open, it is made anew from its files why=\"" +
+                status.ToString() + "\"");
+    status = rocksdb::RepairDB(folder.string(), options, wanted);
+    if (status.ok()) {
+      status = rocksdb::DB::Open(options, folder.string(), wanted, &database->families_, &raw);
+    }
+    database->was_repaired_ = true;
+  }
   if (!status.ok()) return tl::unexpected(cannot_open(folder, status));
   database->db_.reset(raw);
   std::string format;

@@ -49,9 +49,12 @@ struct Marks {
 
 class Database {
  public:
-  // Errors say what an operator can do.
+  // Errors say what an operator can do. What says which files belong to it may be damaged: then it is
+  // made anew from the files. Only to read: nothing is written, and nothing may be.
+  enum class Access : std::uint8_t { write, read };
   static Result<std::unique_ptr<Database>> open(const std::filesystem::path& folder,
-                                                std::shared_ptr<const Marks> marks);
+                                                std::shared_ptr<const Marks> marks,
+                                                Access access = Access::write);
   ~Database();
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
@@ -65,6 +68,8 @@ class Database {
   rocksdb::Status write(rocksdb::WriteBatch& batch, bool is_synced);
   // Whether every block of the family can be read.
   bool is_whole(std::size_t family);
+  // Whether open() had to make it anew.
+  bool was_repaired() const noexcept { return was_repaired_; }
   // Its keys and values as far as they can be read, checksums or not.
   std::vector<std::pair<std::string, std::string>> salvage(std::size_t family);
   // Empty again.
@@ -81,6 +86,7 @@ class Database {
   std::unique_ptr<rocksdb::DB> db_;
   std::vector<rocksdb::ColumnFamilyHandle*> families_;
   bool has_failed_ = false;
+  bool was_repaired_ = false;
 };
 
 inline std::string_view view(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }

@@ -39,6 +39,8 @@ class RocksDbLog final : public EventLog {
   // What is known of the channels without reading events, and what is missing in them; `salvaged`
   // is put back first.
   std::optional<Error> begin(const Salvaged& salvaged);
+  // Only to be read: as it is, damage and all.
+  void begin_reading();
 
   Result<std::vector<event::Position>> append(const std::vector<event::Event>& events,
                                               const std::vector<Note>& notes, Instant now) override;

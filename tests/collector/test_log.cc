@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <map>
 
 #include "collector/log_rocksdb.h"
 #include "event/codec.h"
@@ -112,6 +113,62 @@ TEST_F(Log, LosesAtMostOneEventByOneFlippedBit) {
     EXPECT_EQ(sequences(0).back(), 13U);
     log_.reset();
   }
+}
+
+// What says which files belong together is no event: everything is there once it is made anew.
+TEST_F(Log, OpensThoughItsManifestIsDamaged) {
+  for (std::uint64_t i = 1; i <= 12; ++i) add(i, kStart);
+  open();  // so that some lie in a table
+  for (std::uint64_t i = 13; i <= 20; ++i) add(i, kStart);
+  log_.reset();
+  const auto whole = folder_.path() / "whole";
+  std::filesystem::rename(folder_.path() / "log", whole);
+  for (const auto& entry : std::filesystem::directory_iterator(whole)) {
+    const std::string name = entry.path().filename();
+    if (name != "CURRENT" && !name.starts_with("MANIFEST")) continue;
+    const std::uintmax_t stride = name == "CURRENT" ? 1 : 131;
+    for (std::uintmax_t at = 0; at < entry.file_size(); at += stride) {
+      std::filesystem::remove_all(folder_.path() / "log");
+      std::filesystem::copy(whole, folder_.path() / "log");
+      std::fstream flipped(folder_.path() / "log" / name,
+                           std::ios::in | std::ios::out | std::ios::binary);
+      flipped.seekg(static_cast<std::streamoff>(at));
+      const int octet = flipped.get();
+      flipped.seekp(static_cast<std::streamoff>(at));
+      flipped.put(static_cast<char>(octet ^ (1 << (at % 8))));
+      flipped.close();
+      open();
+      ASSERT_EQ(sequences(0).size(), 20U) << name << " octet " << at;
+      add(21, kStart);
+      ASSERT_EQ(sequences(0).back(), 21U);
+      open();
+      ASSERT_EQ(sequences(0).size(), 21U) << name << " octet " << at;
+      log_.reset();
+    }
+  }
+}
+
+TEST_F(Log, IsReadWithoutBeingWrittenTo) {
+  for (std::uint64_t i = 1; i <= 5; ++i) add(i, kStart);
+  const auto files = [&] {
+    std::map<std::string, std::uintmax_t> sizes;
+    for (const auto& entry : std::filesystem::directory_iterator(folder_.path() / "log")) {
+      sizes[entry.path().filename()] = entry.file_size();
+    }
+    return sizes;
+  };
+  const auto before = files();
+  for (const bool is_open : {true, false}) {
+    if (!is_open) log_.reset();
+    const auto closed = is_open ? before : files();
+    const auto read = read_rocksdb_log(folder_.path() / "log");
+    ASSERT_TRUE(read) << read.error().text();
+    EXPECT_EQ((*read)->read(Channel::measurement, 0, 10).events.size(), 5U);
+    EXPECT_EQ((*read)->last(Channel::measurement), 5U);
+    EXPECT_EQ(files(), closed);
+  }
+  EXPECT_FALSE(read_rocksdb_log(folder_.path() / "none"));
+  EXPECT_FALSE(std::filesystem::exists(folder_.path() / "none"));
 }
 
 TEST_F(Log, RefusesASecondOwner) {
