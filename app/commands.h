@@ -61,6 +61,18 @@ struct IngestArguments {
 };
 int ingest_command(const IngestArguments& arguments);
 
+struct ReplayArguments {
+  std::string collector;           // http://HOST:PORT; empty: as `baseline` says
+  std::filesystem::path log;       // the folder of an event log, instead of the collector
+  std::filesystem::path baseline;  // the configuration as it was
+  std::filesystem::path config;    // the one to compare with; empty: the same
+  std::vector<std::string> without_sites;
+  std::string since;  // a duration or a time
+  std::string until;  // empty: now
+  bool json = false;
+};
+int replay_command(const ReplayArguments& arguments);
+
 struct SimulateArguments {
   std::vector<std::string> rtt;  // one matrix per slice
   std::string unit = "ms";

@@ -21,6 +21,7 @@ Examples:
   isochrone show sites
   isochrone ingest measurements.ndjson
   isochrone key generate example.com
+  isochrone replay --since 1h --without-site fra
   isochrone simulate --rtt slice1.tsv.gz --sites 20 --draws 40 --budget 3
 
 See isochrone(1), and isochrone.conf(5) for the configuration.)";
@@ -51,6 +52,7 @@ struct Arguments {
   ShowArguments show;
   IngestArguments ingest;
   KeyArguments key;
+  ReplayArguments replay;
   SimulateArguments simulate;
 };
 
@@ -148,6 +150,50 @@ int dispatch_key(const CLI::App& key, const KeyArguments& arguments) {
   return key_retire_command(arguments);
 }
 
+void describe_replay(CLI::App& app, ReplayArguments& arguments) {
+  auto* replay = app.add_subcommand("replay", "Say what a past interval would have been otherwise");
+  replay->footer(
+      "The measurements and queries of the interval go through the collector's own code twice, as "
+      "it was\n"
+      "configured and without a site or with another configuration; compared are the answers that "
+      "the\n"
+      "queries get. Nothing is changed anywhere.\n"
+      "Moved queries are weighed by demand events, or each decision event is one. RTTs are those\n"
+      "measured then: of queries that moved to a site nobody measured them from, they are "
+      "unknown.\n"
+      "Examples:\n"
+      "  isochrone replay --since 1h --without-site fra\n"
+      "  isochrone replay --since 2026-05-01T12:00:00Z --until 2026-05-01T14:00:00Z --config "
+      "new.yaml\n"
+      "  isochrone replay --since 1d --log /var/lib/isochrone/log --config new.yaml --json");
+  replay->add_option("--since", arguments.since, "When it begins: how long ago, or a time")
+      ->required()
+      ->type_name("TIME");
+  replay->add_option("--until", arguments.until, "When it ends; now when absent")
+      ->type_name("TIME");
+  replay
+      ->add_option("--without-site", arguments.without_sites,
+                   "Leave this site out; repeat for more")
+      ->type_name("NAME");
+  replay->add_option("-c,--config", arguments.config, "The configuration to compare with")
+      ->type_name("FILE");
+  replay
+      ->add_option("--baseline", arguments.baseline,
+                   "The configuration as it was; also says where the collector and its log are")
+      ->default_val("/etc/isochrone/isochrone.yaml")
+      ->type_name("FILE");
+  auto* url = replay->add_option("--collector", arguments.collector, "The collector's HTTP API")
+                  ->type_name("URL");
+  replay
+      ->add_option(
+          "--log", arguments.log,
+          "Folder of an event log to read instead; by itself only while the collector is down")
+      ->check(CLI::ExistingDirectory)
+      ->excludes(url)
+      ->type_name("DIR");
+  replay->add_flag("--json", arguments.json, "Print JSON");
+}
+
 void describe_simulate(CLI::App& app, SimulateArguments& arguments) {
   auto* simulate = app.add_subcommand("simulate", "Judge the routing by a matrix of measured RTTs");
   simulate->footer(
@@ -190,6 +236,7 @@ int dispatch(const CLI::App& app, const Arguments& arguments) {
   if (app.got_subcommand("check")) return check_command(arguments.check);
   if (app.got_subcommand("route")) return route_command(arguments.route);
   if (app.got_subcommand("show")) return show_command(arguments.show);
+  if (app.got_subcommand("replay")) return replay_command(arguments.replay);
   if (app.got_subcommand("key")) return dispatch_key(*app.get_subcommand("key"), arguments.key);
   if (app.got_subcommand("simulate")) return simulate_command(arguments.simulate);
   return ingest_command(arguments.ingest);
@@ -211,6 +258,7 @@ int main(int argc, char** argv) {
   describe_local(app, arguments);
   describe_remote(app, arguments);
   describe_keys(app, arguments.key);
+  describe_replay(app, arguments.replay);
   describe_simulate(app, arguments.simulate);
   try {
     app.parse(argc, argv);
