@@ -30,34 +30,57 @@ std::string reason_in(const std::string& body) {
 
 }  // namespace
 
-std::string url_of(const Endpoint& listen) {
+std::string url_of(const Endpoint& listen, bool has_tls) {
   const bool is_wildcard = listen.address.high() == 0 && listen.address.low() == 0;
   const std::string any =
       is_wildcard ? (listen.address.is_v4() ? "127.0.0.1" : "::1") : listen.address.to_string();
-  return fmt::format(fmt::runtime(listen.address.is_v4() ? "http://{}:{}" : "http://[{}]:{}"), any,
-                     listen.port);
+  return fmt::format(fmt::runtime(listen.address.is_v4() ? "{}://{}:{}" : "{}://[{}]:{}"),
+                     has_tls ? "https" : "http", any, listen.port);
 }
 
-Result<std::string> collector_address(const ApiArguments& arguments) {
-  if (!arguments.collector.empty()) return arguments.collector;
-  if (arguments.config.empty()) return std::string(kDefaultUrl);
+namespace {
+
+// As a configuration says it.
+Result<HttpAccess> configured_address(const ApiArguments& arguments) {
   const auto config = load_config(arguments.config);
   if (!config) return tl::unexpected(config.error().front());
+  HttpAccess access = config->collector_access;
   if (config->node.has_collector && config->collector.listen.port != 0) {
-    return url_of(config->collector.listen);
+    access.url = url_of(config->collector.listen, !config->api.tls.empty());
+    access.trust = HttpTrust::exactly;  // it need not be called by the name in its certificate
+    access.authorities = config->api.certificate_file;
   }
-  if (!config->collector_url.empty()) return config->collector_url;
+  if (!access.empty()) return access;
   return fail(Errc::not_found,
               fmt::format("{}: no address of a collector in it; add collector.url, or "
                           "say --collector URL",
                           arguments.config.string()));
 }
 
+}  // namespace
+
+Result<HttpAccess> collector_address(const ApiArguments& arguments) {
+  HttpAccess access = std::string(kDefaultUrl);
+  if (!arguments.collector.empty()) {
+    access.url = arguments.collector;
+  } else if (!arguments.config.empty()) {
+    auto configured = configured_address(arguments);
+    if (!configured) return configured;
+    access = std::move(*configured);
+  }
+  if (!arguments.token_file.empty()) access.token_file = arguments.token_file;
+  if (!arguments.authorities.empty()) {
+    access.authorities = arguments.authorities;
+    access.trust = HttpTrust::named;
+  }
+  return access;
+}
+
 Result<Api> Api::open(const ApiArguments& arguments) {
-  auto url = collector_address(arguments);
-  if (!url) return tl::unexpected(url.error());
-  while (url->ends_with('/')) url->pop_back();
-  return Api(std::move(*url));
+  auto access = collector_address(arguments);
+  if (!access) return tl::unexpected(access.error());
+  while (access->url.ends_with('/')) access->url.pop_back();
+  return Api(std::move(*access));
 }
 
 Result<std::string> Api::get(std::string_view path_and_query) {

@@ -16,10 +16,10 @@
 namespace isochrone::app {
 
 // The collector's address: named, or found in a configuration, or http://127.0.0.1:8053.
-Result<std::string> collector_address(const ApiArguments& arguments);
+Result<HttpAccess> collector_address(const ApiArguments& arguments);
 
 // The URL over which this machine reaches a collector that listens there: a wildcard over loopback.
-std::string url_of(const Endpoint& listen);
+std::string url_of(const Endpoint& listen, bool has_tls);
 
 class Api {
  public:
@@ -30,7 +30,7 @@ class Api {
   Result<std::string> post_events(std::string_view channel, std::string_view ndjson);
 
  private:
-  explicit Api(std::string url) : url_(url), client_(std::move(url)) {}
+  explicit Api(HttpAccess access) : url_(access.url), client_(std::move(access)) {}
   Result<std::string> body_of(Result<HttpReply> reply) const;
 
   std::string url_;

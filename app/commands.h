@@ -13,8 +13,10 @@ namespace isochrone::app {
 
 // Where the collector is: its address, or the configuration of a node that knows it.
 struct ApiArguments {
-  std::string collector;         // http://HOST:PORT
-  std::filesystem::path config;  // asked when `collector` is empty
+  std::string collector;             // http://HOST:PORT
+  std::filesystem::path config;      // asked when `collector` is empty
+  std::filesystem::path token_file;  // goes before the configuration's
+  std::filesystem::path authorities;
 };
 
 struct RunArguments {
@@ -72,6 +74,11 @@ struct ReplayArguments {
   bool json = false;
 };
 int replay_command(const ReplayArguments& arguments);
+
+struct TokenArguments {
+  std::filesystem::path file;
+};
+int token_command(const TokenArguments& arguments);
 
 struct SimulateArguments {
   std::vector<std::string> rtt;  // one matrix per slice

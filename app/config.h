@@ -17,11 +17,14 @@
 #include <vector>
 
 #include "app/config_tree.h"
+#include "base/http_access.h"
+#include "base/http_tls.h"
 #include "base/ip.h"
 #include "base/log.h"
 #include "base/result.h"
 #include "collector/options.h"
 #include "dns/options.h"
+#include "event/access.h"
 #include "prober/options.h"
 #include "routing/topology.h"
 
@@ -43,6 +46,13 @@ struct NodeOptions {
   LogLevel log_level = LogLevel::info;
 };
 
+// Of the HTTP API, whichever role serves it.
+struct ApiOptions {
+  HttpTls tls;
+  std::filesystem::path certificate_file;
+  event::Access access;
+};
+
 struct Config {
   std::filesystem::path file;
   NodeOptions node;
@@ -50,7 +60,8 @@ struct Config {
   collector::Options collector;
   prober::Options prober;
   routing::Topology topology;
-  std::string collector_url;  // empty: the collector of this process, or none
+  ApiOptions api;
+  HttpAccess collector_access;  // empty: the collector of this process, or none
 };
 
 using ConfigResult = tl::expected<Config, std::vector<Error>>;

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "app/config_access.h"
 #include "app/config_section.h"
 #include "app/config_services.h"
 #include "app/config_zones.h"
@@ -33,12 +34,16 @@ class Builder {
     read_dns(dns);
     read_collector(collector);
     read_prober(prober);
+    config_.api = read_access(root_, config_.topology);
+    config_.collector.tls = config_.api.tls;
+    config_.collector.access = config_.api.access;
+    config_.collector_access = read_collector_access(root_);
     const std::size_t before = complaints_.size();
     read_roles(node, dns, collector, prober);
     // A role that cannot be read would make what the others need a guess.
-    if (complaints_.size() == before) check_roles(node, dns, prober);
-    config_.dns.collector_url = config_.collector_url;
-    config_.prober.collector_url = config_.collector_url;
+    if (complaints_.size() == before) check_roles(node, dns, collector, prober);
+    config_.dns.collector = config_.collector_access;
+    config_.prober.collector = config_.collector_access;
     return std::move(config_);
   }
 
@@ -146,7 +151,11 @@ class Builder {
     options.retention = duration<Seconds>(section, "retention");
     options.max_body_bytes = number<std::size_t>(section, "max-body");
     options.max_connections = number<unsigned>(section, "max-connections");
-    config_.collector_url = section.one<std::string>("url").value_or("");
+    options.max_connections_per_client = number<unsigned>(section, "max-connections-per-client");
+    options.request_deadline = duration<Millis>(section, "request-deadline");
+    if (section.has("max-event-rate")) {
+      options.max_event_rate = number<std::uint64_t>(section, "max-event-rate");
+    }
     options.task_quiet = duration<Seconds>(section, "task-quiet");
     Unique channels("channel", section);
     for (const Section& channel : section.sections("channels")) {
@@ -289,7 +298,8 @@ class Builder {
     }
   }
 
-  void check_roles(const Section& node, const Section& dns, const Section& prober) {
+  void check_roles(const Section& node, const Section& dns, const Section& collector,
+                   const Section& prober) {
     const NodeOptions& roles = config_.node;
     const Mark place = node.mark_of("roles");
     if (!roles.has_dns && !roles.has_collector && !roles.has_prober) {
@@ -299,6 +309,10 @@ class Builder {
     }
     if (roles.has_dns && dns.is_present()) check_dns(dns);
     if (roles.has_prober && prober.is_present()) check_prober(prober);
+    if (roles.has_collector) {
+      check_listening(root_, config_.api, collector, "listen", config_.collector.listen);
+    }
+    if (roles.http) check_listening(root_, config_.api, node, "http", *roles.http);
     if (roles.has_collector && roles.http) {
       complaints_.add(node.mark_of("http"),
                       "node.http is for nodes without the collector role, whose "
@@ -327,7 +341,7 @@ class Builder {
                       fmt::format("unknown site \"{}\"; add it to sites or correct the name{}",
                                   site, did_you_mean(site, known)));
     }
-    if (!config_.node.has_collector && config_.collector_url.empty()) {
+    if (!config_.node.has_collector && config_.collector_access.empty()) {
       complaints_.add(prober.mark(),
                       "role prober has nobody to report to; add \"collector:\" with "
                       "\"url: http://HOST:8053\"");

@@ -41,6 +41,10 @@ void add_api(CLI::App& command, ApiArguments& api) {
   command.add_option("-c,--config", api.config, "Configuration that says where the collector is")
       ->type_name("FILE")
       ->excludes(url);
+  command.add_option("--token-file", api.token_file, "File with the token to show")
+      ->type_name("FILE");
+  command.add_option("--ca", api.authorities, "Who vouches for the collector's certificate, PEM")
+      ->type_name("FILE");
 }
 
 struct Arguments {
@@ -53,6 +57,7 @@ struct Arguments {
   IngestArguments ingest;
   KeyArguments key;
   ReplayArguments replay;
+  TokenArguments token;
   SimulateArguments simulate;
 };
 
@@ -81,6 +86,11 @@ void describe_local(CLI::App& app, Arguments& arguments) {
   add_config(*check, arguments.check.config);
   check->add_flag("--explain-keys", arguments.check.explain_keys,
                   "Print every key with its range and default, as mdoc");
+  auto* token = app.add_subcommand("token", "Make a token of the HTTP API, and print its digest");
+  token->footer("A file that is there is left as it is. The digest belongs in access.tokens.");
+  token->add_option("file", arguments.token.file, "Where the token is, or is to be")
+      ->required()
+      ->type_name("FILE");
   app.add_subcommand("lab", "Run the Internet in a box; see `isochrone lab --help`");
 }
 
@@ -238,6 +248,7 @@ int dispatch(const CLI::App& app, const Arguments& arguments) {
   if (app.got_subcommand("show")) return show_command(arguments.show);
   if (app.got_subcommand("replay")) return replay_command(arguments.replay);
   if (app.got_subcommand("key")) return dispatch_key(*app.get_subcommand("key"), arguments.key);
+  if (app.got_subcommand("token")) return token_command(arguments.token);
   if (app.got_subcommand("simulate")) return simulate_command(arguments.simulate);
   return ingest_command(arguments.ingest);
 }

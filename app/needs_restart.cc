@@ -29,6 +29,9 @@ void compare_collector(const collector::Options& a, const collector::Options& b,
   compare(a.lateness == b.lateness, "collector.lateness");
   compare(a.max_body_bytes == b.max_body_bytes, "collector.max-body");
   compare(a.max_connections == b.max_connections, "collector.max-connections");
+  compare(a.max_connections_per_client == b.max_connections_per_client,
+          "collector.max-connections-per-client");
+  compare(a.request_deadline == b.request_deadline, "collector.request-deadline");
 }
 
 }  // namespace
@@ -46,6 +49,7 @@ std::vector<Error> needs_restart(const Config& running, const Config& next) {
   compare(a.name == b.name, "node.name");
   compare(a.state_dir == b.state_dir, "node.state-dir");
   compare(a.http == b.http, "node.http");
+  compare(running.api.tls.empty() == next.api.tls.empty(), "access.certificate");
   compare(
       a.has_dns == b.has_dns && a.has_collector == b.has_collector && a.has_prober == b.has_prober,
       "node.roles");
@@ -58,7 +62,7 @@ std::vector<Error> needs_restart(const Config& running, const Config& next) {
     compare(running.prober.source_addresses == next.prober.source_addresses,
             "prober.source-addresses");
     // Where the collector of this process listens is compared above.
-    compare(running.prober.collector_url == next.prober.collector_url ||
+    compare(running.prober.collector == next.prober.collector ||
                 running.collector.listen != next.collector.listen,
             "collector.url");
   }

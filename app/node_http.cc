@@ -5,10 +5,11 @@
 
 namespace isochrone::app {
 
-Result<std::unique_ptr<NodeHttp>> NodeHttp::start(const Endpoint& listen, Fd listener,
+Result<std::unique_ptr<NodeHttp>> NodeHttp::start(const Endpoint& listen, const ApiOptions& api,
+                                                  Fd listener,
                                                   std::function<void(Metrics&)> measure,
                                                   std::function<std::string()> status_json) {
-  auto node = std::make_unique<NodeHttp>();
+  auto node = std::make_unique<NodeHttp>(api.access);
   node->measure_ = std::move(measure);
   node->status_json_ = std::move(status_json);
   HttpServer::Limits limits;
@@ -18,20 +19,32 @@ Result<std::unique_ptr<NodeHttp>> NodeHttp::start(const Endpoint& listen, Fd lis
   auto server = HttpServer::start(
       listen, limits,
       [self = node.get()](const HttpRequest& request) { return self->handle(request); },
-      std::move(listener));
+      std::move(listener), api.tls);
   if (!server) return tl::unexpected(server.error().within("node.http"));
   node->server_ = std::move(*server);
   return node;
 }
 
-HttpResponse NodeHttp::handle(const HttpRequest& request) const {
+Result<void> NodeHttp::reload(const ApiOptions& api) {
+  if (auto taken = server_->set_tls(api.tls); !taken) return taken;
+  gate_.replace(api.access);
+  return {};
+}
+
+HttpResponse NodeHttp::handle(const HttpRequest& request) {
   HttpResponse response;
   if (request.method != "GET") return http_error(405, "only GET here", "post to the collector");
   if (request.path == "/healthz") {
     response.body = R"({"status":"ok"})";
-  } else if (request.path == "/metrics") {
+    return response;
+  }
+  const auto caller = gate_.admit(request);
+  if (!caller) return caller.error();
+  if (!caller->may_query()) return gate_.forbid(*caller, "look at this node");
+  if (request.path == "/metrics") {
     Metrics metrics;
     measure_(metrics);
+    gate_.measure(metrics);
     response.content_type = "text/plain; version=0.0.4; charset=utf-8";
     response.body = metrics.text();
   } else if (request.path == "/v1/status") {

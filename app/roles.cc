@@ -11,6 +11,7 @@
 #include "app/api.h"
 #include "app/door.h"
 #include "app/node_http.h"
+#include "app/token.h"
 #include "base/guarded.h"
 #include "base/metrics.h"
 #include "collector/collector.h"
@@ -69,12 +70,21 @@ struct Roles::Impl {
     return status.dump();
   }
 
-  // The options of this process: an address that is not configured is the collector's in here.
+  // The options of this process: an address that is not configured is the collector's in here, which
+  // knows its own roles by a token of this life.
   Config wired(Config next) const {
-    if (!next.collector_url.empty() || !collector_door) return next;
-    next.collector_url = url_of({next.collector.listen.address, collector_door->place.bound.port});
-    next.dns.collector_url = next.collector_url;
-    next.prober.collector_url = next.collector_url;
+    if (!next.collector_access.empty() || !collector_door) return next;
+    HttpAccess own(url_of({next.collector.listen.address, collector_door->place.bound.port},
+                          !next.collector.tls.empty()));
+    own.trust = HttpTrust::own;
+    if (!next.collector.access.is_open()) {
+      own.token = own_token;
+      next.collector.access.tokens.push_back(
+          {"own", sha256(own_token), {event::Role::operate}, {}, {}, true});
+    }
+    next.dns.collector = own;
+    next.prober.collector = own;
+    next.collector_access = std::move(own);
     return next;
   }
 
@@ -93,6 +103,7 @@ struct Roles::Impl {
 
   Config config;
   const std::string name = config.node.name;
+  const std::string own_token = make_token();
   bool is_standing_by = false;
   std::optional<Door> collector_door;
   std::optional<Door> http_door;
@@ -155,7 +166,7 @@ Checked<void> Roles::Impl::start_prober() {
 Checked<void> Roles::Impl::start_http() {
   if (!config.node.http || http) return {};
   auto started = NodeHttp::start(
-      *config.node.http, another(http_door->listener),
+      *config.node.http, config.api, another(http_door->listener),
       [this](Metrics& metrics) { measure(metrics); }, [this] { return status_json(); });
   if (!started) return refused(started.error());
   http = std::move(*started);
@@ -182,7 +193,11 @@ Checked<void> Roles::Impl::apply(const Config& next) {
     }
     return {};
   });
-  if (!taken || !collector) return taken;
+  if (!taken) return taken;
+  if (http) {
+    if (auto done = http->reload(next.api); !done) return refused(done.error().within("access"));
+  }
+  if (!collector) return taken;
   // Outside the lock: the collector's own threads may wait for it in measure().
   if (auto done = collector->reload(next.collector, next.topology); !done) {
     return refused(done.error().within("collector"));

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <utility>
 
+#include "base/secret_file.h"
 #include "base/text.h"
 
 namespace isochrone {
@@ -68,17 +69,20 @@ std::string_view HttpReply::header(std::string_view name) const {
 }
 
 struct HttpClient::Impl {
-  explicit Impl(std::string url) : base_url(std::move(url)) {
+  explicit Impl(HttpAccess given) : access(std::move(given)), token(access.token) {
     init_once();
     multi.reset(curl_multi_init());
     easy.reset(curl_easy_init());
   }
 
-  Result<HttpReply> transfer(std::string_view path, Millis timeout, const HeaderList& headers);
+  Result<HttpReply> transfer(std::string_view path, Millis timeout, HeaderList headers);
+  Result<void> identify(HeaderList& headers);
   CURLcode run();
+  void prepare_tls();
   void prepare(const std::string& url, Millis timeout, HttpReply& reply);
 
-  std::string base_url;
+  const HttpAccess access;
+  std::string token;  // empty: there is none, or its file is to be read
   std::array<char, CURL_ERROR_SIZE> error_text{};
   std::unique_ptr<CURLM, MultiDeleter> multi;
   std::unique_ptr<CURL, EasyDeleter> easy;  // after `multi`: an easy handle goes first
@@ -103,6 +107,38 @@ void HttpClient::Impl::prepare(const std::string& url, Millis timeout, HttpReply
   curl_easy_setopt(handle, CURLOPT_WRITEDATA, &reply);
   curl_easy_setopt(handle, CURLOPT_HEADERFUNCTION, take_header);
   curl_easy_setopt(handle, CURLOPT_HEADERDATA, &reply);
+  if (access.url.starts_with("https://")) prepare_tls();
+}
+
+void HttpClient::Impl::prepare_tls() {
+  CURL* handle = easy.get();
+  const auto set = [handle](CURLoption option, const std::filesystem::path& file) {
+    if (!file.empty()) curl_easy_setopt(handle, option, file.c_str());
+  };
+  curl_easy_setopt(handle, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
+  // What an operator replaces is used by the next connection, not a day later.
+  curl_easy_setopt(handle, CURLOPT_CA_CACHE_TIMEOUT, 0L);
+  curl_easy_setopt(handle, CURLOPT_SSL_VERIFYPEER, access.trust == HttpTrust::own ? 0L : 1L);
+  curl_easy_setopt(handle, CURLOPT_SSL_VERIFYHOST, access.trust == HttpTrust::named ? 2L : 0L);
+  set(CURLOPT_CAINFO, access.authorities);
+  set(CURLOPT_SSLCERT, access.certificate);
+  set(CURLOPT_SSLKEY, access.key);
+}
+
+// Adds who we are, when we are somebody.
+Result<void> HttpClient::Impl::identify(HeaderList& headers) {
+  if (token.empty() && !access.token_file.empty()) {
+    auto text = read_secret_file(access.token_file);
+    if (!text) return tl::unexpected(text.error());
+    token = trim(*text);
+    if (token.empty() || token.find_first_of("\r\n") != std::string::npos) {
+      token.clear();
+      return fail(Errc::invalid,
+                  access.token_file.string() + " has to hold one token, on one line");
+    }
+  }
+  if (!token.empty()) append_header(headers, "Authorization: Bearer " + token);
+  return {};
 }
 
 // Drives the one transfer of `multi`; CURLE_ABORTED_BY_CALLBACK stands for cancelled.
@@ -122,8 +158,12 @@ CURLcode HttpClient::Impl::run() {
 }
 
 Result<HttpReply> HttpClient::Impl::transfer(std::string_view path, Millis timeout,
-                                             const HeaderList& headers) {
-  const std::string url = base_url + std::string(path);
+                                             HeaderList headers) {
+  const std::string url = access.url + std::string(path);
+  if (auto identified = identify(headers); !identified) {
+    curl_easy_reset(easy.get());  // forgets the body, which is borrowed for this call
+    return tl::unexpected(identified.error());
+  }
   HttpReply reply;
   prepare(url, timeout, reply);
   curl_easy_setopt(easy.get(), CURLOPT_HTTPHEADER, headers.get());
@@ -144,11 +184,12 @@ Result<HttpReply> HttpClient::Impl::transfer(std::string_view path, Millis timeo
     return fail(Errc::unavailable, url + ": " + why);
   }
   reply.status = static_cast<int>(status);
+  if (reply.status == 401 && access.token.empty()) token.clear();  // its file may have a new one
   reply.content_type = reply.header("content-type");
   return reply;
 }
 
-HttpClient::HttpClient(std::string base_url) : impl_(std::make_unique<Impl>(std::move(base_url))) {}
+HttpClient::HttpClient(HttpAccess access) : impl_(std::make_unique<Impl>(std::move(access))) {}
 HttpClient::~HttpClient() = default;
 HttpClient::HttpClient(HttpClient&&) noexcept = default;
 HttpClient& HttpClient::operator=(HttpClient&&) noexcept = default;
@@ -157,7 +198,7 @@ Result<HttpReply> HttpClient::get(std::string_view path_and_query, Millis timeou
                                   std::string_view accept) {
   HeaderList headers;
   if (!accept.empty()) append_header(headers, "Accept: " + std::string(accept));
-  return impl_->transfer(path_and_query, timeout, headers);
+  return impl_->transfer(path_and_query, timeout, std::move(headers));
 }
 
 Result<HttpReply> HttpClient::post(std::string_view path, std::string_view content_type,
@@ -168,7 +209,7 @@ Result<HttpReply> HttpClient::post(std::string_view path, std::string_view conte
   CURL* handle = impl_->easy.get();
   curl_easy_setopt(handle, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
   curl_easy_setopt(handle, CURLOPT_POSTFIELDS, body.data());  // borrowed until the transfer ends
-  return impl_->transfer(path, timeout, headers);
+  return impl_->transfer(path, timeout, std::move(headers));
 }
 
 void HttpClient::cancel() {

@@ -4,7 +4,8 @@
 //
 // Threads:  one thread at a time; cancel() from any thread.
 // Errors:   no connection, time-out, cancelled or a body beyond the limit is an Error (unavailable,
-//           limit); any status is a reply. Redirects are not followed, proxies not used.
+//           limit); so is a token file that cannot be used. Any status is a reply. Redirects are not
+//           followed, proxies not used.
 // Limits:   kMaxReplyBytes of body.
 #pragma once
 
@@ -13,6 +14,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/http_access.h"
 #include "base/result.h"
 #include "base/time.h"
 
@@ -33,8 +35,7 @@ struct HttpReply {
 
 class HttpClient {
  public:
-  // "http://127.0.0.1:8053", without a path.
-  explicit HttpClient(std::string base_url);
+  explicit HttpClient(HttpAccess access);
   ~HttpClient();
   HttpClient(HttpClient&&) noexcept;
   HttpClient& operator=(HttpClient&&) noexcept;

@@ -41,8 +41,14 @@ HttpExchange::~HttpExchange() {
     pending->gone();
     server_.open.with([&](auto& open) { open.pending.erase(pending); });
   }
+  line().ended();
   server_.exchanges.fetch_sub(1);
   server_.completed.ring();
+}
+
+HttpConnection& HttpExchange::line() const {
+  const auto* info = MHD_get_connection_info(connection_, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+  return *static_cast<HttpConnection*>(info->socket_context);
 }
 
 int HttpExchange::socket() const {
@@ -138,6 +144,8 @@ MHD_Result HttpExchange::read_body(const char* data, std::size_t& size) {
 }
 
 MHD_Result HttpExchange::finish() {
+  line().arrived();
+  request_.is_certified = line().is_certified();
   if (received_bytes_ > server_.limits.max_body_bytes) {
     return queue(
         server_.refuse(HttpRefusal::body_size, 413, "the body is too large",

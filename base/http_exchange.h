@@ -21,6 +21,7 @@
 
 #include "base/bell.h"
 #include "base/guarded.h"
+#include "base/http_connections.h"
 #include "base/http_pending.h"
 #include "base/http_server.h"
 
@@ -59,6 +60,7 @@ class HttpExchange final : public HttpLine {
   HttpExchange(HttpCore& server, MHD_Connection* connection, std::string target)
       : server_(server), connection_(connection), target_(std::move(target)) {
     server_.exchanges.fetch_add(1);
+    line().begin();
   }
   ~HttpExchange();
   HttpExchange(const HttpExchange&) = delete;
@@ -75,6 +77,7 @@ class HttpExchange final : public HttpLine {
   enum class Phase { head, body, owed };
 
   int socket() const;
+  HttpConnection& line() const;
   std::optional<HttpResponse> read_head(std::string_view method);
   std::optional<HttpResponse> read_headers();
   MHD_Result read_body(const char* data, std::size_t& size);

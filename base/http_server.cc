@@ -5,9 +5,11 @@
 #include <array>
 #include <nlohmann/json.hpp>
 #include <utility>
+#include <vector>
 
 #include "base/acceptor.h"
 #include "base/fd.h"
+#include "base/http_connections.h"
 #include "base/http_exchange.h"
 #include "base/listening.h"
 
@@ -28,13 +30,13 @@ void* on_target(void* server, const char* target, MHD_Connection* connection) {
       .release();
 }
 
-void on_connection(void* acceptor, MHD_Connection*, void**, MHD_ConnectionNotificationCode what) {
-  if (what == MHD_CONNECTION_NOTIFY_CLOSED) static_cast<Acceptor*>(acceptor)->left();
-}
-
 void on_completed(void*, MHD_Connection*, void** exchange, MHD_RequestTerminationCode) {
   const std::unique_ptr<HttpExchange> done(
       static_cast<HttpExchange*>(std::exchange(*exchange, nullptr)));
+}
+
+Address address_of(const sockaddr* peer) {
+  return Address::from_sockaddr(*peer).value_or(Address());
 }
 
 }  // namespace
@@ -51,39 +53,82 @@ HttpResponse http_error(int status, std::string_view error, std::string_view hin
 struct HttpServer::Impl {
   Impl(const Limits& given, Handler answer)
       : core{given, std::move(answer)},
+        connections(given.max_per_client, given.request, given.idle),
         acceptor(given.max_connections, [this](Fd connection, const void* peer, unsigned size) {
           return take(std::move(connection), peer, size);
         }) {}
-  Result<void> start(const Endpoint& listen, Fd listener);
+  Result<void> start(const Endpoint& listen, Fd listener, const HttpTls& tls);
+  Result<void> set_tls(const HttpTls& tls);
   bool take(Fd connection, const void* peer, unsigned peer_size);
+  static void on_connection(void* server, MHD_Connection* handle, void** ours,
+                            MHD_ConnectionNotificationCode what);
   void stop();
 
   HttpCore core;
   std::uint16_t port = 0;
   MHD_Daemon* daemon = nullptr;
+  Guarded<std::shared_ptr<const HttpCredentials>> credentials;  // null: plain HTTP
+  HttpConnections connections;
   // Not the library's own: told to listen no more (MHD_quiesce_daemon), it may abort the process, since
   // both of its threads take the socket out of its set.
   Acceptor acceptor;
 };
 
-Result<void> HttpServer::Impl::start(const Endpoint& listen, Fd listener) {
+void HttpServer::Impl::on_connection(void* server, MHD_Connection* handle, void** ours,
+                                     MHD_ConnectionNotificationCode what) {
+  auto& impl = *static_cast<Impl*>(server);
+  if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
+    impl.connections.close(static_cast<HttpConnection*>(*ours));
+    impl.acceptor.left();
+    return;
+  }
+  const auto* socket = MHD_get_connection_info(handle, MHD_CONNECTION_INFO_CONNECTION_FD);
+  const auto* peer = MHD_get_connection_info(handle, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+  HttpConnection* opened = impl.connections.open(socket->connect_fd, address_of(peer->client_addr));
+  *ours = opened;
+  const auto shown = impl.credentials.with([](const auto& current) { return current; });
+  if (!shown) return;
+  const auto* session = MHD_get_connection_info(handle, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+  opened->use(shown, session->tls_session);
+}
+
+Result<void> HttpServer::Impl::set_tls(const HttpTls& tls) {
+  if (tls.empty()) return {};
+  auto made = HttpCredentials::make(tls);
+  if (!made) return tl::unexpected(made.error());
+  credentials.with([&](auto& current) { current = std::move(*made); });
+  return {};
+}
+
+Result<void> HttpServer::Impl::start(const Endpoint& listen, Fd listener, const HttpTls& tls) {
+  if (auto taken = set_tls(tls); !taken) return taken;
   Result<Fd> socket = listener ? Result<Fd>(std::move(listener)) : listen_tcp(listen);
   if (!socket) return tl::unexpected(socket.error());
   port = bound_port(*socket);
   // A pool of one is refused by the library: its one internal thread is that pool.
   const unsigned pool = core.limits.threads > 1 ? core.limits.threads : 0;
-  // The acceptor counts; what it gives must never be refused, since nobody would tell.
-  const unsigned never_reached = core.limits.max_connections * std::max(pool, 1U) + pool;
-  const unsigned flags =
-      MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET;
-  daemon = MHD_start_daemon(
-      flags, 0, nullptr, nullptr, &on_request, nullptr,                                //
-      MHD_OPTION_URI_LOG_CALLBACK, &on_target, &core,                                  //
-      MHD_OPTION_NOTIFY_COMPLETED, &on_completed, nullptr,                             //
-      MHD_OPTION_NOTIFY_CONNECTION, &on_connection, &acceptor,                         //
-      MHD_OPTION_CONNECTION_LIMIT, never_reached,                                      //
-      MHD_OPTION_CONNECTION_TIMEOUT, static_cast<unsigned>(core.limits.idle.count()),  //
-      MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_THREAD_POOL_SIZE, pool, MHD_OPTION_END);
+  // The acceptor counts; what it gives must never be refused, since nobody would tell. Each thread
+  // counts the one that it says has gone a moment longer, and the library gives each its share.
+  const unsigned never_reached = (core.limits.max_connections + 1) * std::max(pool, 1U);
+  const unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
+                         MHD_USE_NO_LISTEN_SOCKET | (tls.empty() ? 0U : unsigned{MHD_USE_TLS});
+  // The library wants a certificate at its start; connections get theirs in on_connection().
+  std::vector<MHD_OptionItem> secure;
+  if (!tls.empty()) {
+    secure = {{MHD_OPTION_HTTPS_MEM_KEY, 0, const_cast<char*>(tls.key.c_str())},
+              {MHD_OPTION_HTTPS_MEM_CERT, 0, const_cast<char*>(tls.certificate.c_str())},
+              {MHD_OPTION_HTTPS_PRIORITIES, 0, const_cast<char*>(kHttpTlsPriorities)}};
+  }
+  secure.push_back({MHD_OPTION_END, 0, nullptr});
+  daemon = MHD_start_daemon(flags, 0, nullptr, nullptr, &on_request, nullptr,     //
+                            MHD_OPTION_URI_LOG_CALLBACK, &on_target, &core,       //
+                            MHD_OPTION_NOTIFY_COMPLETED, &on_completed, nullptr,  //
+                            MHD_OPTION_NOTIFY_CONNECTION, &on_connection, this,   //
+                            MHD_OPTION_CONNECTION_LIMIT, never_reached,           //
+                            MHD_OPTION_CONNECTION_TIMEOUT,
+                            static_cast<unsigned>(core.limits.idle.count()),                     //
+                            MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_THREAD_POOL_SIZE, pool,  //
+                            MHD_OPTION_ARRAY, secure.data(), MHD_OPTION_END);
   if (daemon == nullptr) {
     return fail(Errc::io, "cannot start the HTTP server on " + listen.to_string());
   }
@@ -93,8 +138,11 @@ Result<void> HttpServer::Impl::start(const Endpoint& listen, Fd listener) {
 
 // The library closes the connection also when it refuses it.
 bool HttpServer::Impl::take(Fd connection, const void* peer, unsigned peer_size) {
-  return MHD_add_connection(daemon, connection.release(), static_cast<const sockaddr*>(peer),
-                            peer_size) == MHD_YES;
+  const auto* from = static_cast<const sockaddr*>(peer);
+  if (!connections.admit(address_of(from))) return false;
+  if (MHD_add_connection(daemon, connection.release(), from, peer_size) == MHD_YES) return true;
+  connections.withdraw(address_of(from));
+  return false;
 }
 
 void HttpServer::Impl::stop() {
@@ -116,16 +164,19 @@ HttpServer::HttpServer() = default;
 HttpServer::~HttpServer() { stop(); }
 
 Result<std::unique_ptr<HttpServer>> HttpServer::start(const Endpoint& listen, const Limits& limits,
-                                                      Handler handler, Fd listener) {
+                                                      Handler handler, Fd listener,
+                                                      const HttpTls& tls) {
   std::unique_ptr<HttpServer> server(new HttpServer());
   server->impl_ = std::make_unique<Impl>(limits, std::move(handler));
-  if (auto started = server->impl_->start(listen, std::move(listener)); !started) {
+  if (auto started = server->impl_->start(listen, std::move(listener), tls); !started) {
     return tl::unexpected(started.error());
   }
   return server;
 }
 
 void HttpServer::stop() { impl_->stop(); }
+
+Result<void> HttpServer::set_tls(const HttpTls& tls) { return impl_->set_tls(tls); }
 
 std::uint16_t HttpServer::port() const { return impl_->port; }
 
@@ -140,6 +191,12 @@ void HttpServer::measure(Metrics& metrics) const {
     metrics.counter("isochrone_http_refused_total", "HTTP requests refused before their handler",
                     static_cast<double>(core.refused[i].load()), {{"reason", kHttpRefusals[i]}});
   }
+  const auto refused = [&metrics](std::string_view why, std::uint64_t count) {
+    metrics.counter("isochrone_http_connections_refused_total", "Connections closed, by why.",
+                    static_cast<double>(count), {{"reason", why}});
+  };
+  refused("client", impl_->connections.refused());
+  refused("deadline", impl_->connections.cut());
   metrics.gauge("isochrone_http_exchanges", "HTTP requests being read or answered now",
                 static_cast<double>(core.exchanges.load()));
 }

@@ -5,9 +5,9 @@
 // Threads:  handlers run on the server's own threads, several at once; they must not block. A
 // response
 //           is complete, or promised (`later`: a long poll), or a stream fed by any thread.
-// Limits:   body, connections, backlog of a slow reader, idle time; a refusal of ours is a JSON
-// reason
-//           and a counter. What is not HTTP at all is answered and cut off by libmicrohttpd.
+// Limits:   body, connections in all and of one client, time for a request to arrive, backlog of a slow
+//           reader, idle time; a refusal of ours is a JSON reason and a counter. What is not HTTP at
+//           all is answered and cut off by libmicrohttpd.
 // Methods:  GET, HEAD and POST; HEAD reaches the handler as GET and its body is not sent. OPTIONS
 // and
 //           other methods are answered here.
@@ -20,6 +20,7 @@
 #include <string_view>
 
 #include "base/fd.h"
+#include "base/http_tls.h"
 #include "base/ip.h"
 #include "base/metrics.h"
 #include "base/result.h"
@@ -34,6 +35,8 @@ struct HttpRequest {
   std::map<std::string, std::string> headers;  // names in lower case; of repeated names the first
   std::string body;
   Address peer;
+  bool is_certified =
+      false;  // the client has shown a certificate that the server's HttpTls believes
 };
 
 struct HttpResponse;
@@ -80,6 +83,8 @@ class HttpServer {
   struct Limits {
     std::size_t max_body_bytes = 8 << 20;
     unsigned max_connections = 1'000;
+    unsigned max_per_client = 0;  // of one address, in IPv6 of one /64; 0: any
+    Millis request{30'000};       // for a request to arrive, however its bytes trickle
     std::size_t max_stream_backlog_bytes = 4 << 20;  // per slow reader, then it is cut off
     Seconds idle{60};  // without a byte moving; does not end a long poll or a quiet stream
     unsigned threads = 2;
@@ -87,14 +92,18 @@ class HttpServer {
   using Handler = std::function<HttpResponse(const HttpRequest&)>;
 
   // Port 0 takes a free one: see port(). With `listener` its connections are taken, and `listen`
-  // only says where that is.
+  // only says where that is. Plain HTTP when `tls` is empty.
   static Result<std::unique_ptr<HttpServer>> start(const Endpoint& listen, const Limits& limits,
-                                                   Handler handler, Fd listener = {});
+                                                   Handler handler, Fd listener = {},
+                                                   const HttpTls& tls = {});
   ~HttpServer();  // stops
 
   // Answers what is owed with 503, closes every stream, lets both reach their clients for up to one
   // second, and waits for handlers in progress. What was counted can still be measured.
   void stop();
+
+  // What connections after this are shown, and believe. Not from TLS to plain HTTP, or back.
+  Result<void> set_tls(const HttpTls& tls);
 
   std::uint16_t port() const;
   void measure(Metrics& metrics) const;

@@ -75,10 +75,12 @@ Result<std::unique_ptr<Collector>> Collector::start(const Options& options,
   HttpServer::Limits limits;
   limits.max_body_bytes = options.max_body_bytes;
   limits.max_connections = options.max_connections;
+  limits.max_per_client = options.max_connections_per_client;
+  limits.request = options.request_deadline;
   auto server = HttpServer::start(
       options.listen, limits,
       [&impl](const HttpRequest& request) { return impl.api->handle(request); },
-      std::move(listener));
+      std::move(listener), options.tls);
   if (!server) return tl::unexpected(server.error());
   impl.server = std::move(*server);
   impl.watch.emplace(*impl.engine, *impl.log, options);
@@ -104,6 +106,12 @@ Result<void> Collector::reload(const Options& options, const routing::Topology& 
   }
   auto geo = load_geo(options);
   if (!geo) return tl::unexpected(geo.error());
+  if (options.tls.empty() != before.tls.empty()) {
+    return fail(Errc::invalid, "access.certificate needs a restart to come or go");
+  }
+  if (auto taken = impl.server->set_tls(options.tls); !taken) {
+    return tl::unexpected(taken.error().within("access"));
+  }
   std::promise<void> done;
   impl.engine->ask([&](Engine& engine) {
     engine.reconfigure(options, topology, *geo);

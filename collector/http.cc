@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "collector/http.h"
 
+#include <chrono>
 #include <future>
 #include <utility>
 
@@ -30,6 +31,15 @@ HttpResponse text(std::string content_type, std::string body) {
   response.content_type = std::move(content_type);
   response.body = std::move(body);
   return response;
+}
+
+HttpResponse too_fast(Nanos wait) {
+  auto refused =
+      http_error(429, "this source posts more than collector.max-event-rate events a second",
+                 "post the same again after the seconds of Retry-After");
+  const auto seconds = std::chrono::ceil<Seconds>(wait).count();
+  refused.headers["Retry-After"] = std::to_string(seconds);
+  return refused;
 }
 
 // An answer that the engine gives between two of its steps.
@@ -94,10 +104,14 @@ HttpApi::HttpApi(Engine& engine, const EventLog& log, std::shared_ptr<const Rule
                  std::function<void(Metrics&)> measure_node)
     : engine_(engine),
       log_(log),
+      gate_(rules->options.access),
+      rate_(rules->options.max_event_rate),
       rules_(std::move(rules)),
       measure_node_(std::move(measure_node)) {}
 
 void HttpApi::replace_rules(std::shared_ptr<const Rules> rules) {
+  gate_.replace(rules->options.access);
+  rate_.set_rate(rules->options.max_event_rate);
   rules_.with([&](auto& current) { current = std::move(rules); });
 }
 
@@ -121,10 +135,16 @@ void HttpApi::set_measure_http(std::function<void(Metrics&)> measure) {
 
 HttpResponse HttpApi::handle(const HttpRequest& request) {
   const std::string_view path = request.path;
-  if (path.starts_with(kChannels)) return handle_channel(request, path.substr(kChannels.size()));
+  if (path == "/healthz") return ask(request);  // says nothing that a connection does not
+  const auto caller = gate_.admit(request);
+  if (!caller) return caller.error();
+  if (path.starts_with(kChannels)) {
+    return handle_channel(request, path.substr(kChannels.size()), *caller);
+  }
   if (request.method != "GET") {
     return http_error(405, request.method + " is only for /v1/channels/{channel}/events");
   }
+  if (!caller->may_query()) return gate_.forbid(*caller, "look at the collector");
   if (path.starts_with(kTasks)) {
     return query_task(log_, path.substr(kTasks.size()), engine_.now(), task_quiet());
   }
@@ -166,21 +186,35 @@ HttpResponse HttpApi::ask(const HttpRequest& request) {
   return from_engine(engine_, std::move(answer));
 }
 
-HttpResponse HttpApi::handle_channel(const HttpRequest& request, std::string_view rest) {
+HttpResponse HttpApi::handle_channel(const HttpRequest& request, std::string_view rest,
+                                     const event::Caller& caller) {
   const auto slash = rest.find('/');
   const auto channel = event::parse_channel(rest.substr(0, slash));
   if (!channel) return no_such_channel(rest.substr(0, slash));
   if (slash == std::string_view::npos || rest.substr(slash) != "/events") {
     return no_such_path(request.path);
   }
-  return request.method == "POST" ? post_events(request, *channel) : read_events(request, *channel);
+  const bool is_post = request.method == "POST";
+  if (is_post ? !caller.may_post(*channel) : !caller.may_read(*channel)) {
+    return gate_.forbid(caller, std::string(is_post ? "post to " : "read ") +
+                                    std::string(event::to_string(*channel)));
+  }
+  return is_post ? post_events(request, *channel, caller) : read_events(request, *channel);
 }
 
-HttpResponse HttpApi::post_events(const HttpRequest& request, event::Channel channel) {
+HttpResponse HttpApi::post_events(const HttpRequest& request, event::Channel channel,
+                                  const event::Caller& caller) {
   if (!may_post(channel)) {
     return http_error(403,
                       std::string(event::to_string(channel)) + " events are the collector's own",
                       "post measurement, demand, health, load or decision events");
+  }
+  const std::string payer =
+      caller.name().empty() ? request.peer.to_string() : std::string(caller.name());
+  const auto now = std::chrono::steady_clock::now();
+  if (const Nanos wait = rate_.wait(payer, now); wait.count() > 0) {
+    posts_limited_.fetch_add(1, std::memory_order_relaxed);
+    return too_fast(wait);
   }
   const auto type = request.headers.find("content-type");
   const bool is_protobuf =
@@ -200,6 +234,8 @@ HttpResponse HttpApi::post_events(const HttpRequest& request, event::Channel cha
     return http_error(400, batch.error().text());
   }
   const auto rules = rules_.with([](const auto& current) { return current; });
+  rate_.charge(payer, batch->events.size() + batch->rejected.size(), now);
+  check_caller(*batch, caller);
   check_content(*batch, rules->topology, rules->options, engine_.now());
   HttpResponse response;
   // Shared, because std::function copies what it holds.
@@ -253,6 +289,10 @@ HttpResponse HttpApi::metrics() {
   metrics->counter("isochrone_collector_bodies_refused_total",
                    "Posts refused as a whole: coded, or without any event.",
                    static_cast<double>(bodies_refused_.load(std::memory_order_relaxed)));
+  metrics->counter("isochrone_collector_posts_limited_total",
+                   "Posts refused because their source is over collector.max-event-rate.",
+                   static_cast<double>(posts_limited_.load(std::memory_order_relaxed)));
+  gate_.measure(*metrics);
   measure_http_.with([&](const auto& measure) {
     if (measure) measure(*metrics);
   });

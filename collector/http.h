@@ -12,6 +12,8 @@
 #include "base/guarded.h"
 #include "base/http_server.h"
 #include "collector/engine.h"
+#include "collector/event_rate.h"
+#include "event/gate.h"
 
 namespace isochrone::collector {
 
@@ -35,8 +37,10 @@ class HttpApi {
   void set_show_conditions(std::function<std::string()> show);
 
  private:
-  HttpResponse handle_channel(const HttpRequest& request, std::string_view rest);
-  HttpResponse post_events(const HttpRequest& request, event::Channel channel);
+  HttpResponse handle_channel(const HttpRequest& request, std::string_view rest,
+                              const event::Caller& caller);
+  HttpResponse post_events(const HttpRequest& request, event::Channel channel,
+                           const event::Caller& caller);
   HttpResponse read_events(const HttpRequest& request, event::Channel channel);
   HttpResponse ask(const HttpRequest& request);
   HttpResponse metrics();
@@ -45,7 +49,10 @@ class HttpApi {
 
   Engine& engine_;
   const EventLog& log_;
-  std::atomic<std::uint64_t> bodies_refused_{0};  // several threads raise it
+  std::atomic<std::uint64_t> bodies_refused_{0};  // several threads raise them
+  std::atomic<std::uint64_t> posts_limited_{0};
+  event::Gate gate_;
+  EventRate rate_;
   Guarded<std::shared_ptr<const Rules>> rules_;
   std::function<void(Metrics&)> measure_node_;
   Guarded<std::function<void(Metrics&)>> measure_http_;

@@ -128,16 +128,40 @@ void take(Batch& batch, Result<event::Event> event, std::size_t index, std::size
   batch.lines.push_back(line);
 }
 
+// Moves what `objection` finds fault with to `rejected`.
+template <class F>
+void sift(Batch& batch, Refusal why, F objection) {
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < batch.events.size(); ++i) {
+    if (auto error = objection(batch.events[i])) {
+      batch.rejected.push_back({batch.indexes[i], batch.lines[i], why, std::move(*error)});
+      continue;
+    }
+    if (kept != i) {
+      batch.events[kept] = std::move(batch.events[i]);
+      batch.indexes[kept] = batch.indexes[i];
+      batch.lines[kept] = batch.lines[i];
+    }
+    ++kept;
+  }
+  batch.events.resize(kept);
+  batch.indexes.resize(kept);
+  batch.lines.resize(kept);
+  std::sort(batch.rejected.begin(), batch.rejected.end(),
+            [](const Rejected& a, const Rejected& b) { return a.index < b.index; });
+}
+
 }  // namespace
 
 std::string_view to_string(Refusal why) {
-  constexpr std::array<std::string_view, kRefusals> kNames{
-      "malformed", "truncated", "oversized", "schema", "content", "id-reused", "sources"};
+  constexpr std::array<std::string_view, kRefusals> kNames{"malformed", "truncated", "oversized",
+                                                           "schema",    "content",   "id-reused",
+                                                           "sources",   "forbidden"};
   return kNames[static_cast<std::size_t>(why)];
 }
 
 int status_of(Refusal why) {
-  constexpr std::array<int, kRefusals> kStatus{400, 400, 413, 400, 422, 409, 429};
+  constexpr std::array<int, kRefusals> kStatus{400, 400, 413, 400, 422, 409, 429, 403};
   return kStatus[static_cast<std::size_t>(why)];
 }
 
@@ -185,26 +209,12 @@ Result<Batch> decode_protobuf(std::string_view body, event::Channel channel) {
 
 void check_content(Batch& batch, const routing::Topology& topology, const Options& options,
                    Instant now) {
-  ContentCheck check(topology, options, now);
-  std::size_t kept = 0;
-  for (std::size_t i = 0; i < batch.events.size(); ++i) {
-    if (auto error = check(batch.events[i])) {
-      batch.rejected.push_back(
-          {batch.indexes[i], batch.lines[i], Refusal::content, std::move(*error)});
-      continue;
-    }
-    if (kept != i) {
-      batch.events[kept] = std::move(batch.events[i]);
-      batch.indexes[kept] = batch.indexes[i];
-      batch.lines[kept] = batch.lines[i];
-    }
-    ++kept;
-  }
-  batch.events.resize(kept);
-  batch.indexes.resize(kept);
-  batch.lines.resize(kept);
-  std::sort(batch.rejected.begin(), batch.rejected.end(),
-            [](const Rejected& a, const Rejected& b) { return a.index < b.index; });
+  sift(batch, Refusal::content, ContentCheck(topology, options, now));
+}
+
+void check_caller(Batch& batch, const event::Caller& caller) {
+  sift(batch, Refusal::forbidden,
+       [&](const event::Event& event) { return caller.objection(event); });
 }
 
 bool may_post(event::Channel channel) {

@@ -16,6 +16,7 @@
 #include "base/time.h"
 #include "collector/options.h"
 #include "event/event.h"
+#include "event/gate.h"
 #include "routing/topology.h"
 
 namespace isochrone::collector {
@@ -28,9 +29,10 @@ enum class Refusal : std::uint8_t {
   schema,     // needs a later version of the schema
   content,    // well-formed, but not of this deployment: unknown site, wrong time
   id_reused,  // its id is another event's
-  sources     // too many different sources
+  sources,    // too many different sources
+  forbidden   // not for the token that it was posted with
 };
-constexpr std::size_t kRefusals = 7;
+constexpr std::size_t kRefusals = 8;
 std::string_view to_string(Refusal why);
 int status_of(Refusal why);  // of an answer to a batch that had nothing else
 
@@ -60,6 +62,9 @@ Result<Batch> decode_protobuf(std::string_view body, event::Channel channel);
 // off the clock, impossible values. Addresses longer than a client network are cut to it.
 void check_content(Batch& batch, const routing::Topology& topology, const Options& options,
                    Instant now);
+
+// What is not the caller's to post is moved to `rejected`.
+void check_caller(Batch& batch, const event::Caller& caller);
 
 // The channels others may post to: state, target and decisions of ours are the collector's own.
 bool may_post(event::Channel channel);

@@ -8,10 +8,12 @@
 #include <string>
 #include <vector>
 
+#include "base/http_tls.h"
 #include "base/ip.h"
 #include "base/time.h"
 #include "collector/conditions.h"
 #include "collector/event_log.h"
+#include "event/access.h"
 
 namespace isochrone::collector {
 
@@ -40,6 +42,11 @@ struct Options {
   Seconds alert_repeat{300};
   std::size_t max_body_bytes = 8 << 20;
   unsigned max_connections = 1'000;
+  unsigned max_connections_per_client = 0;  // of one address; 0: any
+  Millis request_deadline{30'000};          // until a request has arrived as a whole
+  std::uint64_t max_event_rate = 0;         // events a second of one token or address; 0: any
+  HttpTls tls;                              // empty: plain HTTP
+  event::Access access;
   std::filesystem::path geo_database;  // for route and table; empty: no geographic prior
 };
 

@@ -94,13 +94,13 @@ class StateFollower::Builder {
     const bool has_new_names =
         !have_same_names(before.topology->sites, inputs_.topology->sites) ||
         !have_same_names(before.topology->services, inputs_.topology->services);
-    const bool must_follow_again = has_new_names || before.collector_url != inputs_.collector_url;
+    const bool must_follow_again = has_new_names || before.collector != inputs_.collector;
     if (must_follow_again) {
       state_follower_.reset();
       health_follower_.reset();
       drop_queued_batches();
     }
-    if (before.collector_url != inputs_.collector_url) poster_.reset();
+    if (before.collector != inputs_.collector) poster_.reset();
     if (has_new_names) state_.change_topology(*before.topology, *inputs_.topology);
     compiler_.reset();
     compile();
@@ -147,22 +147,22 @@ class StateFollower::Builder {
   }
 
   void follow() {
-    if (inputs_.collector_url.empty()) return;
+    if (inputs_.collector.empty()) return;
     if (!poster_) {
       const auto epoch = static_cast<std::uint64_t>(unix_nanos(thread_.loop().wall()) / 1'000);
-      poster_ = std::make_unique<event::Poster>(inputs_.collector_url, inputs_.source, epoch);
+      poster_ = std::make_unique<event::Poster>(inputs_.collector, inputs_.source, epoch);
     }
     using Batch = event::Follower::Batch;
     const auto life = follow_life_;
     state_follower_.emplace(
-        inputs_.collector_url, event::Channel::state, state_.state_position.log_id,
+        inputs_.collector, event::Channel::state, state_.state_position.log_id,
         state_.state_position.position,
         [this, life](const Batch& batch) { post(life, [this, batch] { on_state(batch); }); },
         [this, life](bool connected) {
           post(life, [this, connected] { on_connected(connected); });
         });
     health_follower_.emplace(
-        inputs_.collector_url, event::Channel::health, state_.health_position.log_id,
+        inputs_.collector, event::Channel::health, state_.health_position.log_id,
         state_.health_position.position,
         [this, life](const Batch& batch) { post(life, [this, batch] { on_health(batch); }); });
   }
@@ -172,10 +172,10 @@ class StateFollower::Builder {
     is_connected_ = connected;
     status_.with([&](Status& status) { status.is_connected = connected; });
     if (connected) {
-      log_info(fmt::format("following the collector url={}", inputs_.collector_url));
+      log_info(fmt::format("following the collector url={}", inputs_.collector.url));
     } else {
       log_warning(fmt::format("collector does not answer, answering from what is known url={}",
-                              inputs_.collector_url));
+                              inputs_.collector.url));
     }
   }
 

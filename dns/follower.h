@@ -36,7 +36,7 @@ struct BuildInputs {
   std::shared_ptr<const TransferPolicy> transfers;
   std::shared_ptr<const TlsContext> tls;
   AnswerOptions options;
-  std::string collector_url;            // empty: nothing is followed
+  HttpAccess collector;                 // empty: nothing is followed
   std::string source;                   // of the events posted
   std::filesystem::path snapshot_file;  // empty: none is written
 };

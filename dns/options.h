@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/http_access.h"
 #include "base/ip.h"
 #include "base/time.h"
 #include "dns/answer_options.h"
@@ -45,7 +46,7 @@ struct Options {
   unsigned max_transfers = 10;      // sent at once, over all workers
   std::filesystem::path state_dir;  // where the snapshot lives
   std::string node_name;            // source of demand and decision events: dns-<node>
-  std::string collector_url;        // empty: never follows, answers from snapshot, geography, order
+  HttpAccess collector;             // empty: never follows, answers from snapshot, geography, order
   std::filesystem::path geo_database;  // empty: no geographic prior
 };
 

@@ -93,7 +93,7 @@ tl::expected<BuildInputs, Errors> load_inputs(const Options& options,
   inputs.options.max_udp_payload =
       std::clamp<std::uint16_t>(options.answers.max_udp_payload, 512, 4'096);
   if (options.cookies) inputs.options.cookies = *secrets;
-  inputs.collector_url = options.collector_url;
+  inputs.collector = options.collector;
   inputs.source = "dns-" + options.node_name;
   if (!options.state_dir.empty()) inputs.snapshot_file = options.state_dir / kSnapshotFile;
   return inputs;
@@ -373,7 +373,7 @@ std::string Server::status_json() const {
   if (!impl_->workers) return "{}";
   return describe_status(impl_->follower->status(), *impl_->published->current()->zones,
                          impl_->resigner->current().get(), impl_->listening,
-                         impl_->options.collector_url);
+                         impl_->options.collector.url);
 }
 
 std::vector<Error> check_zones(const Options& options, const routing::Topology& topology) {

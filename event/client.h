@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "base/http_access.h"
 #include "base/time.h"
 #include "event/event.h"
 
@@ -36,9 +37,8 @@ class Poster {
     std::uint64_t rejected = 0;  // refused by the collector for their content
   };
 
-  // `collector_url` like http://127.0.0.1:8053. `epoch`: the start of this life in Unix
-  // microseconds.
-  Poster(std::string collector_url, std::string source, std::uint64_t epoch);
+  // `epoch`: the start of this life in Unix microseconds.
+  Poster(HttpAccess collector, std::string source, std::uint64_t epoch);
   // Tries for up to one second to deliver what waits.
   ~Poster();
   Poster(const Poster&) = delete;
@@ -67,7 +67,7 @@ class Follower {
   // `handle` gets every page read, also an empty one (at the latest every 30 s): that is how a
   // follower of a quiet channel knows it is caught up. `connected` tells when the collector starts
   // or stops answering, and its first finding; always before the batch that showed it.
-  Follower(std::string collector_url, Channel channel, std::string log_id, Position after,
+  Follower(HttpAccess collector, Channel channel, std::string log_id, Position after,
            std::function<void(Batch)> handle, std::function<void(bool)> connected = {});
   ~Follower();
   Follower(const Follower&) = delete;

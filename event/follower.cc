@@ -36,8 +36,8 @@ constexpr Millis kEmptyPause{20};
 }  // namespace
 
 struct Follower::Impl {
-  Impl(std::string collector_url, Channel followed)
-      : url(std::move(collector_url)), channel(followed) {}
+  Impl(HttpAccess collector, Channel followed)
+      : url(collector.url), channel(followed), client(std::move(collector)) {}
 
   void run();
   Result<void> poll();
@@ -52,7 +52,7 @@ struct Follower::Impl {
   std::function<void(bool)> connected;
 
   // Owned by the thread, but for client.cancel().
-  HttpClient client{url};
+  HttpClient client;
   Backoff backoff{kFirstPause, kLongestPause, random_u64()};
   std::string log_id;
   Position after = 0;
@@ -153,9 +153,9 @@ void Follower::Impl::tell_connected(bool is_connected, std::string_view why) {
   if (connected) connected(is_connected);
 }
 
-Follower::Follower(std::string collector_url, Channel channel, std::string log_id, Position after,
+Follower::Follower(HttpAccess collector, Channel channel, std::string log_id, Position after,
                    std::function<void(Batch)> handle, std::function<void(bool)> connected)
-    : impl_(std::make_unique<Impl>(std::move(collector_url), channel)) {
+    : impl_(std::make_unique<Impl>(std::move(collector), channel)) {
   impl_->log_id = std::move(log_id);
   impl_->after = after;
   impl_->handle = std::move(handle);

@@ -39,12 +39,6 @@ constexpr Millis kLongestPause{5'000};
 constexpr Millis kFarewell{1'000};  // how long the destructor waits for the last delivery
 constexpr Millis kIdle{60'000};     // a ring ends it; the bound only keeps poll() finite
 
-// Statuses that the same bytes will meet again; any other may pass.
-bool is_final(int status) {
-  constexpr std::array kFinal{400, 404, 409, 413, 415, 422};
-  return std::find(kFinal.begin(), kFinal.end(), status) != kFinal.end();
-}
-
 // How many of a batch the collector refused for their content, and what it said of the first.
 struct Rejections {
   std::size_t count = 0;
@@ -62,6 +56,14 @@ Rejections rejections_in(const std::string& body) {
   return {rejected.size(), has_text ? first["error"].get<std::string>() : std::string()};
 }
 
+// Whether the same bytes will meet this again. A token may become known, or get another role; but what
+// it was that was refused, and not the token, stays refused.
+bool is_final(const HttpReply& reply) {
+  constexpr std::array kFinal{200, 400, 404, 409, 413, 415, 422};
+  if (reply.status == 403) return rejections_in(reply.body).count > 0;
+  return std::find(kFinal.begin(), kFinal.end(), reply.status) != kFinal.end();
+}
+
 }  // namespace
 
 struct Poster::Impl {
@@ -71,11 +73,11 @@ struct Poster::Impl {
     Payload payload;
   };
 
-  Impl(std::string collector_url, std::string source_name, std::uint64_t start)
-      : url(std::move(collector_url)),
+  Impl(HttpAccess collector, std::string source_name, std::uint64_t start)
+      : url(collector.url),
         source(std::move(source_name)),
         epoch(start),
-        client(url),
+        client(std::move(collector)),
         backoff(kFirstPause, kLongestPause, random_u64()) {}
 
   void run();
@@ -171,7 +173,7 @@ void Poster::Impl::send(Channel channel, const std::string& body, std::size_t co
 }
 
 bool Poster::Impl::settle(Channel channel, const Result<HttpReply>& reply, std::size_t count) {
-  if (!reply || (reply->status != 200 && !is_final(reply->status))) {
+  if (!reply || !is_final(*reply)) {
     tell_reachable(false, reply ? fmt::format("status {}", reply->status) : reply.error().text());
     return false;
   }
@@ -208,8 +210,8 @@ void Poster::Impl::tell_rejected(Channel channel, std::size_t count, std::string
                   source, to_string(channel), rejected.value(), why.substr(0, 500)));
 }
 
-Poster::Poster(std::string collector_url, std::string source, std::uint64_t epoch)
-    : impl_(std::make_unique<Impl>(std::move(collector_url), std::move(source), epoch)) {
+Poster::Poster(HttpAccess collector, std::string source, std::uint64_t epoch)
+    : impl_(std::make_unique<Impl>(std::move(collector), std::move(source), epoch)) {
   impl_->thread = std::thread([impl = impl_.get()] { impl->run(); });
 }
 

@@ -10,13 +10,14 @@ class Api:
 
     STOCK = 8
 
-    def __init__(self, lab, node, address, port):
+    def __init__(self, lab, node, address, port, token):
         self.lab = lab
         self.node = node
         self.where = (address, port)
         self.sockets = []
         self.connection = None
         self.headers = {}
+        self.token = token
 
     def _connect(self):
         if not self.sockets:
@@ -33,7 +34,9 @@ class Api:
 
     def request(self, method, path, body=None, kind="application/x-ndjson"):
         """(status, body text). OSError when the collector does not answer."""
-        headers = {"Content-Type": kind} if body is not None else {}
+        headers = {"Authorization": f"Bearer {self.token}"}
+        if body is not None:
+            headers["Content-Type"] = kind
         for is_last in (False, True):
             is_reused = self.connection is not None
             try:

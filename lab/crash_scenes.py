@@ -24,7 +24,7 @@ class Ledger:
     BATCH = 20
 
     def __init__(self, lab, site):
-        self.api = Api(lab, "client", *configs.COLLECTOR)
+        self.api = Api(lab, "client", *configs.COLLECTOR, configs.OPERATOR_TOKEN)
         self.site = site
         self.epoch = time.time_ns() // 1000
         self.posted = []
@@ -150,7 +150,7 @@ def check_probers(scene, marks):
 
 def saved_answers(scene):
     """What every network is answered from the very generation that lies on disk."""
-    api = Api(scene.lab, "resolver", *configs.DNS_HTTP)
+    api = Api(scene.lab, "resolver", *configs.DNS_HTTP, configs.OPERATOR_TOKEN)
     sites = []
 
     def are_saved():

@@ -101,6 +101,7 @@ All of it is still running, in {state}.
   look      {binary} lab status --state {state}
   enter     {binary} lab exec client --state {state} -- bash
   ask       {binary} lab exec client --state {state} -- dig @{configs.DNS} {configs.SERVICE} +subnet=198.18.7.0/24
+  show      {binary} lab exec client --state {state} -- {binary} show sites --collector http://{configs.COLLECTOR[0]}:{configs.COLLECTOR[1]} --token-file {state}/operator.token
   change    {binary} lab path s2 198.18.7.0/24 --rtt 300ms --state {state}
   stop      {binary} lab stop --state {state}""")
 

@@ -28,7 +28,7 @@ class Scenario:
         self.site_of_address = {
             address: index for index, site in enumerate(sites) for address in site["addresses"]}
         self.resolver = Resolver(lab.sockets("resolver", "AF_INET:SOCK_DGRAM")[0], configs.DNS)
-        self.api = Api(lab, "resolver", *configs.COLLECTOR)
+        self.api = Api(lab, "resolver", *configs.COLLECTOR, configs.OPERATOR_TOKEN)
         self.epoch = time.time_ns() // 1000
         self.health_sequence = 0
 

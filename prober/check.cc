@@ -22,7 +22,7 @@ bool is_printable(const std::string& text) {
 
 Result<void> check_options(const Options& options) {
   if (options.site.empty()) return fail(Errc::invalid, "prober: no site: name where it stands");
-  if (options.collector_url.empty()) {
+  if (options.collector.empty()) {
     return fail(Errc::invalid, "prober: no collector to report to");
   }
   if (options.methods.empty())
@@ -60,7 +60,7 @@ Result<void> check_reload(const Options& current, const Options& next) {
   if (current.source_addresses != next.source_addresses) {
     return fail(Errc::invalid, "prober: source addresses cannot change while it runs: restart");
   }
-  if (current.collector_url != next.collector_url) {
+  if (current.collector != next.collector) {
     return fail(Errc::invalid, "prober: the collector cannot change while it runs: restart");
   }
   return {};

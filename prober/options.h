@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/http_access.h"
 #include "base/ip.h"
 #include "base/time.h"
 #include "routing/estimate.h"
@@ -33,7 +34,7 @@ struct Options {
   bool allow_private = false;         // RFC 1918, loopback, link-local, test networks
   std::string contact;                // in every ICMP probe: where to complain; may be empty
   Millis heartbeat{1'000};
-  std::string collector_url;
+  HttpAccess collector;
 };
 
 }  // namespace isochrone::prober

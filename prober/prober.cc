@@ -107,7 +107,7 @@ Result<std::unique_ptr<Prober>> Prober::start(const Options& options) {
   std::unique_ptr<Prober> prober(new Prober());
   Impl& impl = *prober->impl_;
   impl.options = options;
-  impl.poster.emplace(options.collector_url, "prober-" + options.site, impl.epoch);
+  impl.poster.emplace(options.collector, "prober-" + options.site, impl.epoch);
   std::promise<Impl::Doors> opened;
   auto doors = opened.get_future();
   // std::function must be copyable, so the thread gets its sockets by reference; it has taken them
@@ -117,7 +117,7 @@ Result<std::unique_ptr<Prober>> Prober::start(const Options& options) {
   });
   impl.doors = doors.get();
   impl.follower.emplace(
-      options.collector_url, event::Channel::target, "", 0,
+      options.collector, event::Channel::target, "", 0,
       [&impl](Follower::Batch batch) { impl.doors.targets->post(std::move(batch)); });
   log_info(fmt::format("prober started site={} targets={} rate-pps={}", options.site,
                        options.targets.size(), options.rate_pps));

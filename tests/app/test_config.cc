@@ -200,7 +200,7 @@ TEST_F(ConfigTest, RolesFollowTheSectionsWhenNotNamed) {
       "prober: {site: fra}\n");
   EXPECT_TRUE(config.node.has_prober);
   EXPECT_FALSE(config.node.has_collector || config.node.has_dns);
-  EXPECT_EQ(config.prober.collector_url, "https://collector.example:8053");
+  EXPECT_EQ(config.prober.collector.url, "https://collector.example:8053");
   ASSERT_TRUE(config.node.http.has_value());
   EXPECT_EQ(config.node.http->port, 8054);
 }

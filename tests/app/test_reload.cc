@@ -63,7 +63,7 @@ TEST(Reload, NamesWhatNeedsARestart) {
 
 TEST(Reload, MayNotSendAProberToAnotherCollector) {
   Config next = all_roles();
-  next.prober.collector_url = "http://192.0.2.1:8053";
+  next.prober.collector = "http://192.0.2.1:8053";
   const auto differences = needs_restart(all_roles(), next);
   ASSERT_EQ(differences.size(), 1U);
   EXPECT_EQ(differences[0].text(), ": collector.url changed; restart to take it, or restore it");

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/http_client.h"
+#include "base/text.h"
 #include "collector/collector.h"
 #include "event/codec.h"
 #include "tests/collector/vocabulary.h"
@@ -22,10 +23,9 @@ class Api : public ::testing::Test {
  protected:
   Api() { start(); }
 
-  void start() {
+  void start(Options options = test_options()) {
     client_.reset();
     collector_.reset();
-    Options options = test_options();
     options.state_dir = folder_.path();
     options.window = Millis(100);
     options.lateness = Millis(50);
@@ -131,6 +131,25 @@ TEST_F(Api, AnswersABatchOfNothingGoodWithItsReason) {
   EXPECT_EQ(post("measurement", line).status, 422);
   EXPECT_EQ(post("measurement", std::string(40'000, 'x')).status, 413);
   EXPECT_EQ(json::parse(post("measurement", line).body)["rejected"][0]["reason"], "content");
+}
+
+TEST_F(Api, MakesASourceWaitThatPostsTooFast) {
+  Options options = test_options();
+  options.max_event_rate = 1;
+  start(options);
+  std::string batch;
+  for (std::uint64_t i = 1; i <= 1'000; ++i) {
+    batch += event::to_json(measured(i, "fra", "192.0.2.0/24", now(), Micros(9'000))) + "\n";
+  }
+  EXPECT_EQ(json::parse(post("measurement", batch).body)["accepted"], 1'000);
+  const HttpReply limited = post("measurement", batch);
+  EXPECT_EQ(limited.status, 429);
+  EXPECT_TRUE(json::parse(limited.body).contains("hint"));
+  const auto wait = parse_number<int>(limited.header("retry-after"));
+  ASSERT_TRUE(wait);
+  EXPECT_TRUE(*wait > 0 && *wait <= 999) << *wait;
+  EXPECT_NE(get("/metrics").body.find("isochrone_collector_posts_limited_total 1"),
+            std::string::npos);
 }
 
 TEST_F(Api, RoutesByWhatItWasTold) {

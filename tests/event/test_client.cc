@@ -163,6 +163,21 @@ TEST(Poster, DoesNotRepeatWhatWillNeverBeTaken) {
   EXPECT_EQ(poster.stats().failures, 0U);
 }
 
+TEST(Poster, RepeatsWhatItsTokenWasRefusedForAndNotWhatIsNotItsToPost) {
+  const auto forbid_all = [](const HttpRequest&) {
+    HttpResponse response = http_error(403, "scripted");
+    response.body = R"({"accepted":0,"duplicates":0,"rejected":[{"index":0,"error":"no"}]})";
+    return response;
+  };
+  Collector collector({with_status(401), with_status(403), forbid_all, &accept_all});
+  Poster poster(collector.url(), "prober-fra", 5);
+  poster.post(a_measurement().payload, kNoon);
+  ASSERT_TRUE(eventually(poster, [](const auto& stats) { return stats.rejected == 1; }));
+  EXPECT_EQ(poster.stats().failures, 2U);
+  poster.post(a_measurement().payload, kNoon);
+  EXPECT_TRUE(eventually(poster, [](const auto& stats) { return stats.acknowledged == 1; }));
+}
+
 TEST(Poster, CountsTheEventsThatWereRejectedSingly) {
   Collector collector({[](const HttpRequest&) {
     HttpResponse response;

@@ -61,25 +61,25 @@ std::string World::dns_only(const std::string& collector_url) const {
          "zones: [{name: example.com, file: example.com.zone}]\n" + topology();
 }
 
-nlohmann::json get_json(const std::string& url, const std::string& path) {
-  HttpClient client(url);
+nlohmann::json get_json(const HttpAccess& collector, const std::string& path) {
+  HttpClient client(collector);
   const auto reply = client.get(path, kTimeout);
   if (!reply || reply->status != 200) return nlohmann::json::object();
   auto json = nlohmann::json::parse(reply->body, nullptr, false);
   return json.is_discarded() ? nlohmann::json::object() : json;
 }
 
-std::optional<Posted> post(const std::string& url, const std::string& channel,
+std::optional<Posted> post(const HttpAccess& collector, const std::string& channel,
                            const std::string& ndjson) {
-  HttpClient client(url);
+  HttpClient client(collector);
   const auto reply = client.post(fmt::format("/v1/channels/{}/events", channel),
                                  "application/x-ndjson", ndjson, kTimeout);
   if (!reply) return std::nullopt;
   return Posted{reply->status, nlohmann::json::parse(reply->body, nullptr, false)};
 }
 
-std::vector<nlohmann::json> events_of(const std::string& url, const std::string& channel) {
-  HttpClient client(url);
+std::vector<nlohmann::json> events_of(const HttpAccess& collector, const std::string& channel) {
+  HttpClient client(collector);
   std::vector<nlohmann::json> events;
   std::string position = "0";
   while (true) {
@@ -123,8 +123,8 @@ bool answers(const Endpoint& dns, std::string_view subnet, std::string_view addr
   return answer_for(dns, subnet) == Address::parse(address);
 }
 
-double metric(const std::string& url, const std::string& name) {
-  HttpClient client(url);
+double metric(const HttpAccess& node, const std::string& name) {
+  HttpClient client(node);
   const auto reply = client.get("/metrics", kTimeout);
   const auto at = reply ? reply->body.find("\n" + name + " ") : std::string::npos;
   return at == std::string::npos ? -1 : std::stod(reply->body.substr(at + name.size() + 2));

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/http_access.h"
 #include "tests/app/scratch.h"
 #include "tests/support/daemon.h"
 #include "tests/support/dns_client.h"
@@ -39,16 +40,16 @@ class World {
 };
 
 // A body from the collector, or an empty object when it does not answer 200.
-nlohmann::json get_json(const std::string& url, const std::string& path);
+nlohmann::json get_json(const HttpAccess& collector, const std::string& path);
 // The status and body of a POST of NDJSON.
 struct Posted {
   int status = 0;
   nlohmann::json body;
 };
-std::optional<Posted> post(const std::string& url, const std::string& channel,
+std::optional<Posted> post(const HttpAccess& collector, const std::string& channel,
                            const std::string& ndjson);
 // Every event of a channel, in order.
-std::vector<nlohmann::json> events_of(const std::string& url, const std::string& channel);
+std::vector<nlohmann::json> events_of(const HttpAccess& collector, const std::string& channel);
 
 // One NDJSON line, newline included. `sequence` 0 leaves the id to be filled in.
 std::string measurement(std::string_view site, std::string_view prefix, int rtt_us,
@@ -60,7 +61,7 @@ std::optional<Address> answer_for(const Endpoint& dns, std::string_view subnet);
 bool answers(const Endpoint& dns, std::string_view subnet, std::string_view address);
 
 // A metric without labels; -1 when it is not there.
-double metric(const std::string& url, const std::string& name);
+double metric(const HttpAccess& node, const std::string& name);
 // How often `what` stands in `text`.
 std::size_t count_of(std::string_view text, std::string_view what);
 

@@ -12,7 +12,7 @@ using routing::Method;
 Options valid() {
   Options options;
   options.site = "fra";
-  options.collector_url = "http://127.0.0.1:1";
+  options.collector = "http://127.0.0.1:1";
   options.methods = {Method::icmp};
   return options;
 }

@@ -25,7 +25,7 @@ class Packets : public testing::Test {
   Options options_for(std::string_view to, Method method) {
     Options options;
     options.site = "near";
-    options.collector_url = "http://127.0.0.1:1";
+    options.collector = "http://127.0.0.1:1";
     options.allow_private = true;
     options.methods = {method};
     options.round_interval = Millis(300);
