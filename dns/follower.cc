@@ -10,7 +10,6 @@
 #include "base/log.h"
 #include "dns/decision_reason.h"
 #include "dns/snapshot_file.h"
-#include "routing/table_compiler.h"
 
 namespace isochrone::dns {
 namespace {
@@ -23,20 +22,6 @@ constexpr int kSaveShare = 20;  // encoding the file takes at most a twentieth o
 constexpr Seconds kPositionInterval{60};
 constexpr Millis kDemandInterval{1'000};  // how often workers report
 
-std::shared_ptr<Snapshot> make_snapshot(const BuildInputs& inputs, const NodeState& state,
-                                        std::uint64_t generation) {
-  auto snapshot = std::make_shared<Snapshot>();
-  snapshot->zones = inputs.zones;
-  snapshot->signatures = inputs.signatures;
-  snapshot->topology = inputs.topology;
-  snapshot->sites = state.site_states(*inputs.topology);
-  snapshot->transfers = inputs.transfers;
-  snapshot->tls = inputs.tls;
-  snapshot->generation = generation;
-  snapshot->options = inputs.options;
-  return snapshot;
-}
-
 template <class T>
 bool have_same_names(const std::vector<T>& a, const std::vector<T>& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),
@@ -44,15 +29,6 @@ bool have_same_names(const std::vector<T>& a, const std::vector<T>& b) {
 }
 
 }  // namespace
-
-std::shared_ptr<Snapshot> build_snapshot(const BuildInputs& inputs, const NodeState& state,
-                                         std::uint64_t generation) {
-  auto snapshot = make_snapshot(inputs, state, generation);
-  snapshot->table = routing::compile_prefixes(
-      *inputs.topology, routing::view_of(state.performance).all, inputs.geo.get(), generation);
-  snapshot->measured_private = state.measured_private();
-  return snapshot;
-}
 
 // Everything here runs in the follower's thread.
 class StateFollower::Builder {
@@ -102,7 +78,7 @@ class StateFollower::Builder {
     }
     if (before.collector != inputs_.collector) poster_.reset();
     if (has_new_names) state_.change_topology(*before.topology, *inputs_.topology);
-    compiler_.reset();
+    compiler_.forget();
     compile();
     is_state_unsaved_ = true;
     if (must_follow_again) follow();
@@ -207,17 +183,14 @@ class StateFollower::Builder {
   }
 
   void publish_with_same_table() {
-    auto next = make_snapshot(inputs_, state_, current_->generation + 1);
-    next->table = current_->table;
-    next->measured_private = current_->measured_private;
-    publish(std::move(next));
+    publish(SnapshotCompiler::with_same_table(inputs_, state_, *current_));
   }
 
   void compile() {
     compile_timer_.stop();
     is_compile_due_ = false;
     const Monotonic start = thread_.loop().now();
-    auto next = compiled();
+    auto next = compiler_.compile(inputs_, state_, *current_);
     const Nanos took = thread_.loop().now() - start;
     next_compile_ = start + std::max<Nanos>(kMinCompileInterval, took * kCompileShare);
     status_.with([&](Status& status) {
@@ -225,20 +198,6 @@ class StateFollower::Builder {
       ++status.compilations;
     });
     publish(std::move(next));
-  }
-
-  std::shared_ptr<Snapshot> compiled() {
-    auto next = make_snapshot(inputs_, state_, current_->generation + 1);
-    const auto changed = std::exchange(state_.changed, {});
-    if (compiler_) {
-      next->table = compiler_->update(changed, view_of(state_.performance), next->generation);
-      next->measured_private = state_.measured_private(current_->measured_private, changed);
-    } else {
-      compiler_.emplace(inputs_.topology, inputs_.geo);
-      next->table = compiler_->compile(view_of(state_.performance), next->generation);
-      next->measured_private = state_.measured_private();
-    }
-    return next;
   }
 
   void publish(std::shared_ptr<Snapshot> next) {
@@ -341,7 +300,7 @@ class StateFollower::Builder {
   std::shared_ptr<bool> is_alive_ = std::make_shared<bool>(true);     // read in this thread only
   std::shared_ptr<bool> follow_life_ = std::make_shared<bool>(true);  // of the followers in use
 
-  std::optional<routing::TableCompiler> compiler_;  // none before the first change
+  SnapshotCompiler compiler_;
   bool is_compile_due_ = false;
   Monotonic next_compile_{};
   Timer compile_timer_;

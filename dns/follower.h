@@ -10,40 +10,19 @@
 //           said once, tried again.
 #pragma once
 
-#include <filesystem>
 #include <memory>
-#include <string>
 
 #include "base/guarded.h"
 #include "base/published.h"
 #include "base/time.h"
-#include "dns/answer_options.h"
 #include "dns/demand_table.h"
 #include "dns/node_state.h"
 #include "dns/snapshot.h"
+#include "dns/snapshot_compiler.h"
 #include "dns/task_thread.h"
 #include "event/client.h"
-#include "routing/geo.h"
 
 namespace isochrone::dns {
-
-// What snapshots are made from, besides state; replaced as a whole by a reload.
-struct BuildInputs {
-  std::shared_ptr<const ZoneSet> zones;
-  std::shared_ptr<const SignedZones> signatures;  // of the zones; null: none is signed
-  std::shared_ptr<const routing::Topology> topology;
-  std::shared_ptr<const routing::GeoPrior> geo;  // may be null
-  std::shared_ptr<const TransferPolicy> transfers;
-  std::shared_ptr<const TlsContext> tls;
-  AnswerOptions options;
-  HttpAccess collector;                 // empty: nothing is followed
-  std::string source;                   // of the events posted
-  std::filesystem::path snapshot_file;  // empty: none is written
-};
-
-// Compiles the table and makes the snapshot that goes with it.
-std::shared_ptr<Snapshot> build_snapshot(const BuildInputs& inputs, const NodeState& state,
-                                         std::uint64_t generation);
 
 class StateFollower {
  public:

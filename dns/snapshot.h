@@ -17,6 +17,10 @@
 #include "routing/site_states.h"
 #include "routing/topology.h"
 
+namespace isochrone::routing {
+class Reasons;
+}
+
 namespace isochrone::dns {
 
 // Address blocks that mean nothing outside the network that uses them (RFC 1918, 4193, 3927, 4291,
@@ -64,6 +68,7 @@ struct Snapshot {
   std::shared_ptr<const SignedZones> signatures;  // of these zones; null: none is signed
   std::shared_ptr<const routing::Topology> topology;
   std::shared_ptr<const routing::RoutingTable> table;
+  std::shared_ptr<const routing::Reasons> reasons;  // of the table; null: nobody asks for them
   routing::SiteStates sites;
   std::shared_ptr<const TransferPolicy> transfers;  // null: nobody may have a zone
   std::shared_ptr<const TlsContext> tls;            // null: no TLS

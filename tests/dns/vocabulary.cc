@@ -215,6 +215,7 @@ Snapshot snapshot_of(const NodeState& state, const std::vector<ZoneSet::Text>& t
   BuildInputs inputs;
   inputs.zones = zones_of(texts, topology);
   inputs.topology = std::make_shared<const routing::Topology>(topology);
+  inputs.wants_reasons = true;
   inputs.options.max_amplification = 0;  // what is asked is what is answered, whatever its size
   return *build_snapshot(inputs, state, 1);
 }
