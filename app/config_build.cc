@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "app/config_access.h"
+#include "app/config_dnstap.h"
 #include "app/config_section.h"
 #include "app/config_services.h"
 #include "app/config_zones.h"
@@ -84,6 +85,8 @@ class Builder {
     answers.hostname = section.one<std::string>("hostname").value_or("");
     read_rate_limit(section.section("rate-limit"), answers.rate_limit);
     read_xdp(section.section("xdp"), options);
+    options.tap = read_dnstap(section.section("dnstap"));
+    options.tap.identity = answers.nsid.empty() ? config_.node.name : answers.nsid;
     options.cookies = section.one<bool>("cookies").value_or(true);
     options.cookie_secret_file = section.file("cookie-secret-file");
     options.tcp_connections = number<unsigned>(section, "tcp-connections");

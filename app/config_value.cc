@@ -125,6 +125,7 @@ Parsed parse_endpoint(const Key& key, std::string_view text) {
   std::optional<std::uint16_t> port;
   if (key.path == "dns.listen" || key.path.ends_with("[].address")) port = 53;
   if (key.path == "dns.tls.listen") port = 853;
+  if (key.path == "dns.dnstap.tcp") port = 6000;
   if (key.path == "collector.listen" || key.path == "node.http") port = 8053;
   if (const auto endpoint = Endpoint::parse(text, port)) return ConfigValue(*endpoint);
   return wrong(text, "is not ADDRESS@PORT; write it like 127.0.0.1@5353 or \"::1@5353\"");

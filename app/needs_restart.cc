@@ -18,6 +18,7 @@ void compare_dns(const dns::Options& a, const dns::Options& b, const Compare& co
   compare(a.tcp_connections == b.tcp_connections, "dns.tcp-connections");
   compare(a.tcp_per_client == b.tcp_per_client, "dns.tcp-connections-per-client");
   compare(a.xdp == b.xdp, "dns.xdp");
+  compare(a.tap == b.tap, "dns.dnstap");
   compare(a.tls_listen == b.tls_listen, "dns.tls.listen");
   compare(a.tcp_idle == b.tcp_idle, "dns.tcp-idle");
 }

@@ -256,6 +256,10 @@ Checked<void> Roles::reload(const Config& config) {
   return {};
 }
 
+void Roles::reopen_logs() {
+  if (dns::Server* dns = impl_->dns()) dns->reopen_tap();
+}
+
 Checked<void> Roles::reload_zone(std::string_view zone) {
   dns::Server* dns = impl_->dns();
   if (dns == nullptr) return refused(Error(Errc::invalid, "this node has no dns role"));

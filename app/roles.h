@@ -53,6 +53,8 @@ class Roles {
 
   // Takes a new configuration; when a part refuses it, all go on with the one they had.
   Checked<void> reload(const Config& config);
+  // A dnstap file that was moved away is followed by another.
+  void reopen_logs();
   // One zone from its file; when anything is wrong, nothing changes.
   Checked<void> reload_zone(std::string_view zone);
 

@@ -125,6 +125,7 @@ class Run {
       return only(error);
     }
     notifier_.reloading();
+    if (zone.empty()) roles_->reopen_logs();  // whatever becomes of the rest
     const auto reloaded = zone.empty() ? take_configuration() : roles_->reload_zone(zone);
     if (!reloaded) {
       failed("reload refused, nothing changed", reloaded.error());

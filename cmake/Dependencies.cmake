@@ -12,6 +12,7 @@ pkg_check_modules(microhttpd REQUIRED IMPORTED_TARGET libmicrohttpd)
 pkg_check_modules(gnutls REQUIRED IMPORTED_TARGET gnutls)
 pkg_check_modules(libbpf REQUIRED IMPORTED_TARGET libbpf)
 pkg_check_modules(libxdp REQUIRED IMPORTED_TARGET libxdp)
+pkg_check_modules(fstrm REQUIRED IMPORTED_TARGET libfstrm)
 pkg_check_modules(libcap REQUIRED IMPORTED_TARGET libcap)
 pkg_check_modules(libseccomp REQUIRED IMPORTED_TARGET libseccomp)  # tests
 find_package(CURL REQUIRED)          # CURL::libcurl

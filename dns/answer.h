@@ -54,6 +54,7 @@ struct Reply {
   Address client;         // the address the decision used
   Prefix client_network;  // what demand is counted for: Client Subnet if given, else the sender's
   routing::Choice choice{};
+  bool is_chosen = false;  // the choice has a site
 };
 
 // `out` must hold 65535 octets for TCP and max_udp_payload (at least 512) for UDP.

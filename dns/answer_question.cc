@@ -219,6 +219,7 @@ class Answerer {
     if (usable == 0) return denied(Rcode::noerror, routed.ttl, type);
     routing::NamedSites named;
     reply_.choice = routing::choose(*snapshot_.table, service, client.address, usable, named);
+    reply_.is_chosen = true;
     correct_override(nameable);
     const std::uint8_t scope = client.is_from_subnet ? reply_.choice.scope : std::uint8_t{0};
     response_.set_scope(std::max(response_.scope(), scope));

@@ -48,11 +48,12 @@ struct Fronts {
 }  // namespace
 
 Answers::Answers(const Published<Snapshot>& snapshots, WorkerCounters& counters, unsigned workers,
-                 TransferDesk::Notified notified)
+                 TransferDesk::Notified notified, TapPoint* tap)
     : reader_(snapshots),
       counters_(counters),
       reported_(reader_.shared()),
       workers_(workers),
+      tap_(tap),
       desk_(counters, std::move(notified)) {
   limiter_.configure(reader_.get().options.rate_limit, workers_);
   far_ = far_tables(reader_.get());
@@ -67,7 +68,18 @@ void Answers::refresh(const Loop& loop) {
     far_ = far_tables(snapshot);
   }
   now_ = loop.now();
-  unix_seconds_ = static_cast<std::uint32_t>(unix_nanos(loop.wall()) / 1'000'000'000);
+  loop_ = &loop;
+  refreshed_ = loop.wall();
+  unix_seconds_ = static_cast<std::uint32_t>(unix_nanos(refreshed_) / 1'000'000'000);
+}
+
+// A batch was received when it was looked at first; each answer is made in its own time.
+void Answers::show(const TapFlow& flow, Bytes query, Bytes sent, const Reply& reply) noexcept {
+  TapRecord record;
+  record.flow = flow;
+  record.received = refreshed_;
+  record.answered = loop_->wall();
+  tap_->note(reader_.get(), record, query, sent, reply);
 }
 
 // A new second brings a new share.
@@ -157,7 +169,7 @@ DemandReport Answers::report() {
 void AnswerWorker::run(Loop& loop, std::vector<WorkerSockets> sockets,
                        const Published<Snapshot>& snapshots, WorkerCounters& counters,
                        const Settings& settings) {
-  Answers answers(snapshots, counters, settings.workers, settings.notified);
+  Answers answers(snapshots, counters, settings.workers, settings.notified, settings.tap);
   UdpBatch batch;
   Fronts fronts(loop, answers,
                 {settings.tcp_connections, settings.tcp_per_client, settings.tcp_idle});

@@ -23,6 +23,7 @@
 #include "dns/look_ahead.h"
 #include "dns/rate_limit.h"
 #include "dns/snapshot.h"
+#include "dns/tap_point.h"
 #include "dns/transfer_desk.h"
 #include "dns/xdp_port.h"
 
@@ -38,9 +39,9 @@ struct WorkerSockets {
 // What the fronts call for each message.
 class Answers {
  public:
-  // `workers`: how many share the rate limit.
+  // `workers`: how many share the rate limit. `tap` may be null: then nothing is logged.
   Answers(const Published<Snapshot>& snapshots, WorkerCounters& counters, unsigned workers,
-          TransferDesk::Notified notified);
+          TransferDesk::Notified notified, TapPoint* tap = nullptr);
 
   // Takes the newest snapshot and the time: once per batch.
   void refresh(const Loop& loop);
@@ -50,6 +51,9 @@ class Answers {
   }
   Reply reply_to(Bytes query, const Address& sender, Transport transport,
                  MutableBytes out) noexcept;
+  // Where a tap is, each query is shown to it with what was sent back, nothing perhaps.
+  bool is_tapped() const noexcept { return tap_ != nullptr; }
+  void show(const TapFlow& flow, Bytes query, Bytes sent, const Reply& reply) noexcept;
   // The zone transfer that the last query began, if it did; its messages follow that query's reply,
   // which is empty.
   std::unique_ptr<TransferOut> take_transfer() noexcept { return std::move(transfer_); }
@@ -77,6 +81,9 @@ class Answers {
   WorkerCounters& counters_;
   std::shared_ptr<const Snapshot> reported_;
   unsigned workers_;
+  TapPoint* const tap_;
+  const Loop* loop_ = nullptr;  // of the last refresh
+  Instant refreshed_{};
   FarTables far_;
   std::uint32_t unix_seconds_ = 0;  // as of the last refresh
   std::uint32_t signing_second_ = 0;
@@ -109,6 +116,7 @@ class AnswerWorker {
     std::size_t tcp_connections = 0;  // this worker's share
     std::size_t tcp_per_client = 0;
     Millis tcp_idle{0};
+    TapPoint* tap = nullptr;                   // this worker's, or none
     TransferDesk::Notified notified;           // called in the worker's thread
     std::function<void(DemandReport)> report;  // called in the worker's thread, about once a second
     // Called in the worker's thread before it answers; orders are taken until its loop is stopped.

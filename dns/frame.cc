@@ -137,6 +137,19 @@ std::optional<UdpFrame> parse_udp_frame(Bytes frame) noexcept {
   }
 }
 
+FrameEnds ends_of(Bytes frame) noexcept {
+  const bool is_v4 = u16(frame, 12) == kEtherIpv4;
+  const Family family = is_v4 ? Family::v4 : Family::v6;
+  const std::size_t octets = is_v4 ? 4 : 16;
+  const std::size_t sender = kEthernetOctets + (is_v4 ? 12U : 8U);
+  const std::size_t ports = kEthernetOctets + (is_v4 ? kIpv4Octets : kIpv6Octets);
+  const auto end = [&](std::size_t address, std::size_t port) -> Endpoint {
+    return {Address::from_bytes(family, frame.subspan(address, octets)).value_or(Address{}),
+            u16(frame, port)};
+  };
+  return {end(sender, ports), end(sender + octets, ports + 2)};
+}
+
 std::size_t seal_reply(Bytes query, std::size_t payload, std::uint16_t id,
                        MutableBytes reply) noexcept {
   copy(query, kMacOctets, kMacOctets, reply, 0);

@@ -30,6 +30,13 @@ struct UdpFrame {
   std::size_t headers = 0;  // octets before the payload; a reply has as many
 };
 
+// Who asked whom, of a frame that was parsed.
+struct FrameEnds {
+  Endpoint sender;
+  Endpoint receiver;
+};
+FrameEnds ends_of(Bytes frame) noexcept;
+
 std::optional<UdpFrame> parse_udp_frame(Bytes frame) noexcept;
 
 // Makes the frame that returns `payload` octets, which lie in `reply` after the headers, to where

@@ -13,6 +13,7 @@
 #include "base/time.h"
 #include "dns/answer_options.h"
 #include "dns/signing_policy.h"
+#include "dns/tap_options.h"
 #include "dns/transfer_options.h"
 #include "dns/xdp_options.h"
 
@@ -40,6 +41,7 @@ struct Options {
   std::filesystem::path tls_certificate;
   std::filesystem::path tls_key;
   XdpOptions xdp;
+  TapOptions tap;
   Millis tcp_idle{10'000};  // RFC 7766 section 6.2.3: in the order of seconds
   std::vector<ZoneSource> zones;
   std::vector<TsigKeySource> keys;

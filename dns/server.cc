@@ -13,12 +13,14 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "dns/cookie_secrets.h"
+#include "dns/fixed_options.h"
 #include "dns/follower.h"
 #include "dns/journal_store.h"
 #include "dns/resigner.h"
 #include "dns/snapshot_file.h"
 #include "dns/sockets.h"
 #include "dns/status.h"
+#include "dns/tap.h"
 #include "dns/tls.h"
 #include "dns/transfer_keeper.h"
 #include "dns/workers.h"
@@ -93,29 +95,11 @@ tl::expected<BuildInputs, Errors> load_inputs(const Options& options,
   inputs.options.max_udp_payload =
       std::clamp<std::uint16_t>(options.answers.max_udp_payload, 512, 4'096);
   if (options.cookies) inputs.options.cookies = *secrets;
+  inputs.wants_reasons = options.tap.is_on() && options.tap.answers;
   inputs.collector = options.collector;
   inputs.source = "dns-" + options.node_name;
   if (!options.state_dir.empty()) inputs.snapshot_file = options.state_dir / kSnapshotFile;
   return inputs;
-}
-
-// What a running server cannot change, by the name the configuration has for it.
-Errors fixed_changes(const Options& before, const Options& after) {
-  Errors errors;
-  const auto refuse = [&errors](bool has_changed, std::string_view key) {
-    if (!has_changed) return;
-    errors.emplace_back(Errc::invalid, fmt::format("{} cannot change while running; restart", key));
-  };
-  refuse(before.listen != after.listen, "dns.listen");
-  refuse(before.workers != after.workers, "dns.workers");
-  refuse(before.tcp_connections != after.tcp_connections, "dns.tcp-connections");
-  refuse(before.tcp_per_client != after.tcp_per_client, "dns.tcp-connections-per-client");
-  refuse(before.xdp != after.xdp, "dns.xdp");
-  refuse(before.tls_listen != after.tls_listen, "dns.tls.listen");
-  refuse(before.tcp_idle != after.tcp_idle, "dns.tcp-idle");
-  refuse(before.state_dir != after.state_dir, "node.state-dir");
-  refuse(before.node_name != after.node_name, "node.name");
-  return errors;
 }
 
 // A quarter of the descriptors, and no fewer than these, are kept from TCP clients: for the sockets that
@@ -191,6 +175,7 @@ struct Server::Impl {
   std::unique_ptr<Resigner> resigner;         // hands signatures to the follower
   std::unique_ptr<TransferKeeper> transfers;  // publishes zones through both
   Guarded<TransferKeeper*> keeper{nullptr};   // for the resigner, which lives longer
+  std::unique_ptr<Tap> tap;                   // null where nothing is logged
   std::unique_ptr<Workers> workers;
 };
 
@@ -233,7 +218,8 @@ void Server::Impl::answer(std::vector<BoundEndpoint> bound, bool owns_files) {
   settings.tcp_idle = options.tcp_idle;
   settings.notified = [this](Bytes apex, const Address&) { transfers->notified(apex); };
   settings.report = [this](DemandReport report) { follower->report(std::move(report)); };
-  workers = std::make_unique<Workers>(std::move(bound), *published, settings);
+  if (options.tap.is_on()) tap = std::make_unique<Tap>(options.tap, options.workers);
+  workers = std::make_unique<Workers>(std::move(bound), *published, settings, tap.get());
 }
 
 // Called in the keeper's thread.
@@ -260,6 +246,7 @@ Server::Server() = default;
 Server::~Server() {
   if (!impl_) return;
   impl_->workers.reset();  // no one answers or reports any more
+  impl_->tap.reset();
   impl_->keeper.with([](TransferKeeper*& to) { to = nullptr; });
   impl_->transfers.reset();
   impl_->resigner.reset();
@@ -328,6 +315,7 @@ void Server::stand_by() {
 }
 
 void Server::resume() {
+  reopen_tap();  // the other has set our file aside
   impl_->workers->set_listening(true);
   impl_->follower->set_owns_file(true);
   impl_->transfers->set_following(true);
@@ -338,7 +326,10 @@ void Server::resume() {
 
 void Server::drain(std::function<void()> done) {
   impl_->lock.reset();
-  impl_->workers->drain(std::move(done));
+  impl_->workers->drain([tap = impl_->tap.get(), done = std::move(done)] {
+    if (tap != nullptr) tap->end();  // what it wrote is counted before the other hears of it last
+    done();
+  });
 }
 
 tl::expected<void, std::vector<Error>> Server::reload(const Options& given,
@@ -360,6 +351,10 @@ std::vector<Error> Server::reload_zone(std::string_view zone) {
   return impl_->transfers->reload_zone(zone);
 }
 
+void Server::reopen_tap() {
+  if (impl_->tap) impl_->tap->reopen();
+}
+
 std::vector<Endpoint> Server::listening() const { return impl_->listening; }
 
 void Server::measure(Metrics& metrics) const {
@@ -367,6 +362,7 @@ void Server::measure(Metrics& metrics) const {
   measure_workers(metrics, impl_->workers->counters());
   measure_state(metrics, impl_->follower->status(), *impl_->published->current()->zones);
   measure_signing(metrics, impl_->resigner->status(), impl_->resigner->current().get());
+  if (impl_->tap) measure_tap(metrics, impl_->tap->status());
 }
 
 std::string Server::status_json() const {

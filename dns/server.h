@@ -54,6 +54,9 @@ class Server {
   // Loads one zone again from its file, or asks its primary. When anything is wrong, nothing changes.
   std::vector<Error> reload_zone(std::string_view zone);
 
+  // Begins another dnstap file where the last one was moved away.
+  void reopen_tap();
+
   // Where it really listens: port 0 in the options takes a free port. TLS comes last.
   std::vector<Endpoint> listening() const;
   void measure(Metrics& metrics) const;

@@ -203,6 +203,18 @@ void measure_signing(Metrics& metrics, const Resigner::Status& status,
                   static_cast<double>(status.failures));
 }
 
+void measure_tap(Metrics& metrics, const Tap::Status& status) {
+  metrics.counter("isochrone_dns_dnstap_written_total",
+                  "Frames of dnstap that the file or the connection has taken.",
+                  static_cast<double>(status.written));
+  metrics.counter("isochrone_dns_dnstap_dropped_total",
+                  "Frames of dnstap dropped because they came faster than they were taken.",
+                  static_cast<double>(status.dropped));
+  metrics.gauge("isochrone_dns_dnstap_connected",
+                "1 while the file is open or the receiver takes frames.",
+                status.is_connected ? 1 : 0);
+}
+
 std::string describe_status(const StateFollower::Status& status, const ZoneSet& zones,
                             const SignedZones* signatures, const std::vector<Endpoint>& listening,
                             const std::string& collector_url) {

@@ -12,6 +12,7 @@
 #include "dns/counters.h"
 #include "dns/follower.h"
 #include "dns/resigner.h"
+#include "dns/tap.h"
 #include "dns/zone_set.h"
 
 namespace isochrone::dns {
@@ -20,6 +21,7 @@ void measure_workers(Metrics& metrics, const std::deque<WorkerCounters>& workers
 void measure_state(Metrics& metrics, const StateFollower::Status& status, const ZoneSet& zones);
 void measure_signing(Metrics& metrics, const Resigner::Status& status,
                      const SignedZones* signatures);
+void measure_tap(Metrics& metrics, const Tap::Status& status);
 
 // Instants as RFC 3339, null for never. `signatures` may be null.
 std::string describe_status(const StateFollower::Status& status, const ZoneSet& zones,

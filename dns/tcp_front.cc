@@ -14,6 +14,7 @@
 #include "dns/answer_worker.h"
 #include "dns/byte_stream.h"
 #include "dns/framing.h"
+#include "dns/socket_name.h"
 #include "dns/stream_options.h"
 #include "dns/wire.h"
 
@@ -44,6 +45,10 @@ class TcpFront::Connection {
         peer_(peer),
         progress_(front.loop_.now()),
         poll_(front.polls_, stream_.fd(), [this](unsigned events) { on_ready(events); }) {
+    if (front.answers_.is_tapped()) {
+      flow_ = {peer_name(stream_.fd()), own_name(stream_.fd()),
+               stream_.is_encrypted() ? TapProtocol::tls : TapProtocol::tcp};
+    }
     watch();
   }
 
@@ -114,6 +119,7 @@ class TcpFront::Connection {
                                            MutableBytes(out).subspan(kLengthOctets));
     transfer_ = front_.answers_.take_transfer();
     if (reply.size == 0) {
+      show(query, reply);
       const bool is_transfer = transfer_ != nullptr;
       pump_transfer();
       return is_transfer;
@@ -121,11 +127,19 @@ class TcpFront::Connection {
     const Millis keepalive = front_.drained_ ? Millis(0) : front_.limits_.idle;
     add_stream_options(MutableBytes(out).subspan(kLengthOctets), reply, keepalive,
                        stream_.is_encrypted());
+    show(query, reply);
     out[0] = static_cast<std::uint8_t>(reply.size >> 8);
     out[1] = static_cast<std::uint8_t>(reply.size);
     output_.insert(output_.end(), out.begin(),
                    out.begin() + static_cast<std::ptrdiff_t>(kLengthOctets + reply.size));
     return true;
+  }
+
+  // Of a zone transfer the query alone.
+  void show(Bytes query, const Reply& reply) const {
+    if (!front_.answers_.is_tapped()) return;
+    front_.answers_.show(flow_, query, Bytes(front_.reply_).subspan(kLengthOctets, reply.size),
+                         reply);
   }
 
   // The messages of a zone transfer that the backlog has room for. What follows waits for its end, and
@@ -167,6 +181,7 @@ class TcpFront::Connection {
   TcpFront& front_;
   ByteStream stream_;
   Address peer_;
+  TapFlow flow_;        // where a tap is
   Monotonic progress_;  // the last query answered, or the last time all replies were taken
   std::vector<std::uint8_t> input_;
   std::vector<std::uint8_t> output_;

@@ -6,10 +6,12 @@
 
 #include <array>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <utility>
 
 #include "dns/answer_worker.h"
+#include "dns/socket_name.h"
 
 namespace isochrone::dns {
 namespace {
@@ -37,6 +39,26 @@ void release_interface(msghdr& header) {
   }
 }
 
+// The address that was asked, where a socket has none of its own.
+Address asked_address(const msghdr& header, const Address& bound) {
+  // The kernel writes what the header's fields then point to.
+  auto& readable = const_cast<msghdr&>(header);
+  for (cmsghdr* control = CMSG_FIRSTHDR(&readable); control != nullptr;
+       control = CMSG_NXTHDR(&readable, control)) {
+    const std::uint8_t* data = CMSG_DATA(control);
+    std::array<std::uint8_t, 16> octets{};
+    if (control->cmsg_level == IPPROTO_IP && control->cmsg_type == IP_PKTINFO) {
+      std::memcpy(octets.data(), data + offsetof(in_pktinfo, ipi_addr), 4);
+      return Address::from_bytes(Family::v4, std::span(octets).first(4)).value_or(bound);
+    }
+    if (control->cmsg_level == IPPROTO_IPV6 && control->cmsg_type == IPV6_PKTINFO) {
+      std::memcpy(octets.data(), data + offsetof(in6_pktinfo, ipi6_addr), 16);
+      return Address::from_bytes(Family::v6, octets).value_or(bound);
+    }
+  }
+  return bound;
+}
+
 }  // namespace
 
 struct UdpBatch::Buffers {
@@ -61,6 +83,7 @@ UdpFront::UdpFront(Loop& loop, Fd socket, Answers& answers, UdpBatch& batch)
       socket_(std::move(socket)),
       answers_(answers),
       buffers_(batch.buffers()),
+      bound_(own_name(socket_.get())),
       poll_(loop, socket_.get(), [this](unsigned) { serve(); }) {
   poll_.watch(Poll::readable);
 }
@@ -125,6 +148,7 @@ unsigned UdpFront::answer_batch(unsigned received) {
     if (!sender) continue;
     const Bytes query = Bytes(slot.query).first(buffers_.received[i].msg_len);
     const Reply reply = answers_.reply_to(query, *sender, Transport::udp, slot.reply);
+    if (answers_.is_tapped()) show(query, Bytes(slot.reply).first(reply.size), in, reply);
     if (reply.size == 0) continue;
     slot.out = {slot.reply.data(), reply.size};
     msghdr& out = buffers_.replies[replies++].msg_hdr;
@@ -138,6 +162,13 @@ unsigned UdpFront::answer_batch(unsigned received) {
     }
   }
   return replies;
+}
+
+void UdpFront::show(Bytes query, Bytes sent, const msghdr& in, const Reply& reply) const {
+  const auto client = Endpoint::from_sockaddr(*static_cast<const sockaddr*>(in.msg_name));
+  if (!client) return;
+  const Endpoint server{asked_address(in, bound_.address), bound_.port};
+  answers_.show({*client, server, TapProtocol::udp}, query, sent, reply);
 }
 
 void UdpFront::send(unsigned replies) {

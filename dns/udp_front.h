@@ -9,12 +9,17 @@
 
 #include <memory>
 
+#include "base/bytes.h"
 #include "base/fd.h"
+#include "base/ip.h"
 #include "base/loop.h"
+
+struct msghdr;
 
 namespace isochrone::dns {
 
 class Answers;
+struct Reply;
 
 // The buffers of one worker; its sockets are served one after the other and share them.
 class UdpBatch {
@@ -43,13 +48,15 @@ class UdpFront {
   int receive();
   void prepare(unsigned received) const;
   unsigned answer_batch(unsigned received);
+  void show(Bytes query, Bytes sent, const msghdr& in, const Reply& reply) const;
   void send(unsigned replies);
 
   Loop& loop_;
   Fd socket_;
   Answers& answers_;
   UdpBatch::Buffers& buffers_;
-  Poll poll_;  // after the socket: closed before it
+  const Endpoint bound_;  // for the tap
+  Poll poll_;             // after the socket: closed before it
 };
 
 }  // namespace isochrone::dns

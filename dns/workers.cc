@@ -31,7 +31,7 @@ void share(const BoundEndpoint& endpoint, std::vector<HandedSocket>& into) {
 }  // namespace
 
 Workers::Workers(std::vector<BoundEndpoint> bound, const Published<Snapshot>& snapshots,
-                 const AnswerWorker::Settings& settings) {
+                 const AnswerWorker::Settings& settings, Tap* tap) {
   std::vector<std::vector<WorkerSockets>> of_worker(settings.workers);
   for (BoundEndpoint& endpoint : bound) {
     share(endpoint, shared_);
@@ -41,7 +41,9 @@ Workers::Workers(std::vector<BoundEndpoint> bound, const Published<Snapshot>& sn
     }
   }
   for (unsigned i = 0; i < settings.workers; ++i) {
-    start(i, std::move(of_worker[i]), snapshots, settings);
+    AnswerWorker::Settings own = settings;
+    if (tap != nullptr) own.tap = &tap->point(i);
+    start(i, std::move(of_worker[i]), snapshots, std::move(own));
   }
 }
 

@@ -16,6 +16,7 @@
 #include "dns/counters.h"
 #include "dns/inheritance.h"
 #include "dns/sockets.h"
+#include "dns/tap.h"
 #include "dns/xdp_port.h"
 
 namespace isochrone::dns {
@@ -23,8 +24,9 @@ namespace isochrone::dns {
 class Workers {
  public:
   // `settings.workers` threads; when an address has more sockets than that, some serve several.
+  // `tap` may be null; it outlives this.
   Workers(std::vector<BoundEndpoint> bound, const Published<Snapshot>& snapshots,
-          const AnswerWorker::Settings& settings);
+          const AnswerWorker::Settings& settings, Tap* tap = nullptr);
   ~Workers();
 
   // Whether queries and connections are taken. Returns when every worker does as it is told, and then

@@ -93,6 +93,11 @@ void XdpFront::answer(Bytes frame, const UdpFrame& query) {
   const MutableBytes out = room.subspan(query.headers, most - query.headers);
   const Reply reply = answers_.reply_to(query.payload, query.sender, Transport::udp, out);
   answers_.counters().xdp_queries.add();
+  if (answers_.is_tapped()) {
+    const FrameEnds ends = ends_of(frame);
+    answers_.show({ends.sender, ends.receiver, TapProtocol::udp}, query.payload,
+                  out.first(reply.size), reply);
+  }
   if (reply.size == 0) return;
   socket_.commit(seal_reply(frame, reply.size, next_id_++, room));
 }

@@ -13,6 +13,7 @@
 
 #include "tests/integration/xdp_world.h"
 #include "tests/support/dns_client.h"
+#include "tests/support/tap_file.h"
 #include "tests/support/two_hosts.h"
 
 namespace isochrone::test {
@@ -92,6 +93,37 @@ TEST_P(XdpMode, AnswersWithTheBytesOfTheSocketsInBothFamilies) {
   }
   EXPECT_EQ(metric(by_xdp, kByXdp), asked) << "none went through the kernel";
   EXPECT_EQ(metric(by_socket, kByXdp), 0);
+}
+
+TEST_F(Xdp, IsLoggedAsDnstapWithTheFarHostsAddresses) {
+  const std::string tap = "  dnstap: {file: tap.fstrm}\n";
+  Daemon daemon(world_.write("x.yaml", world_.config("x", xdp("copy") + tap)));
+  ASSERT_TRUE(daemon.is_ready()) << daemon.log();
+  const Listening server = listening(daemon);
+  const Octets v4 = world_.ask_by_frames({query_frame(server.v4, 40'002, mail_)});
+  const Octets v6 = world_.ask(server.v6, mail_);
+  EXPECT_EQ(metric(daemon, kByXdp), 2);
+  daemon.signal(SIGTERM);
+  ASSERT_EQ(daemon.ended(), 0) << daemon.log();
+  const TapFrames frames = tap_frames_in(world_.path("tap.fstrm"));
+  ASSERT_EQ(frames.messages.size(), 4U);
+  const auto text = [](Bytes octets) { return std::string(octets.begin(), octets.end()); };
+  for (std::size_t i = 0; i < 4; ++i) {
+    const dnstap::Message& message = frames.messages[i].message();
+    const auto address = [](std::string_view name) {
+      const auto parsed = Address::parse(name).value();
+      const auto octets = parsed.bytes();
+      return std::string(octets.begin(), octets.begin() + parsed.width() / 8);
+    };
+    EXPECT_EQ(message.query_address(), address(i < 2 ? "10.99.0.2" : "2001:db8:99::2"));
+    EXPECT_EQ(message.response_address(), address(i < 2 ? world_.kNearV4 : world_.kNearV6));
+    EXPECT_EQ(message.response_port(), i < 2 ? server.v4.port : server.v6.port);
+    EXPECT_EQ(message.socket_protocol(), dnstap::UDP);
+    const bool is_query = i % 2 == 0;
+    EXPECT_EQ(message.query_message(), is_query ? text(mail_) : "");
+    EXPECT_EQ(message.response_message(), is_query ? "" : text(i == 1 ? v4 : v6));
+  }
+  EXPECT_EQ(frames.messages[0].message().query_port(), 40'002U);
 }
 
 TEST_F(Xdp, LeavesWhatItDoesNotTakeToTheKernel) {

@@ -32,6 +32,8 @@ class XdpWorld {
     return world_.write(name, text);
   }
 
+  std::string path(const std::string& name) const { return world_.path(name); }
+
   // Asks from the far host; empty when nothing came within a second.
   Octets ask(const Endpoint& server, Bytes query) const;
   // One connection: the framed reply to a framed query.

@@ -30,6 +30,8 @@ DOORS = {
     r"CLI/": {"app/main.cc"},
     r"spdlog": {"base/log.cc"},
     r"event\.pb\.h": {"event/codec.cc"},
+    r"dnstap\.pb\.h": {"dns/tap_messages.cc"},
+    r"fstrm": {"dns/tap_control.cc"},
     r"rocksdb/": {"collector/rocksdb.h", "collector/rocksdb.cc"},
     r"microhttpd": {"base/http_server.cc", "base/http_exchange.h", "base/http_exchange.cc"},
     r"curl/": {"base/http_client.cc"},
