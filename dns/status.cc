@@ -53,6 +53,12 @@ json signed_until(const SignedZones* signatures, const Zone& zone) {
   return made == nullptr ? json() : instant_or_null(made->earliest_expiration());
 }
 
+// What secondaries see: the file's serial, or a newer one where signatures make versions.
+std::uint32_t served_serial(const SignedZones* signatures, const Zone& zone) {
+  const Signatures* made = signatures == nullptr ? nullptr : signatures->of(&zone);
+  return made == nullptr ? zone.serial() : made->serial();
+}
+
 }  // namespace
 
 void measure_workers(Metrics& metrics, const std::deque<WorkerCounters>& workers) {
@@ -238,6 +244,7 @@ std::string describe_status(const StateFollower::Status& status, const ZoneSet& 
   for (const Zone& zone : zones.zones()) {
     out["zones"].push_back({{"name", name_to_text(zone.origin())},
                             {"serial", zone.serial()},
+                            {"served_serial", served_serial(signatures, zone)},
                             {"names", zone.names()},
                             {"bytes", zone.memory_bytes()},
                             {"signed_until", signed_until(signatures, zone)}});

@@ -43,7 +43,7 @@ class Transfers : public testing::Test {
                                             serial));
   }
   static std::string ours(const std::string& zone, std::uint16_t port = 0) {
-    return "node: {name: ns1, state-dir: state-ns1}\n"
+    return "node: {name: ns1, state-dir: state-ns1, http: 127.0.0.1@0}\n"
            "dns: {listen: 127.0.0.1@" +
            std::to_string(port) +
            "}\n"
@@ -182,6 +182,10 @@ TEST_F(Transfers, NsdServesTheZoneThatWeSign) {
   EXPECT_TRUE(eventually([&] { return serial_at(nsd_port) == serial_at(port); }))
       << said("nsd.log");
   EXPECT_EQ(fault_of_zone(nsd_port), "");
+  const auto status = get_json(fmt::format("http://127.0.0.1:{}", again.endpoint("http").port),
+                               "/v1/status")["dns"]["zones"][0];
+  EXPECT_EQ(status["serial"], 2) << "the file's";
+  EXPECT_EQ(status["served_serial"], serial_at(port));
 }
 
 TEST_F(Transfers, WhatChangedIsKnownAfterKill9) {
