@@ -32,11 +32,6 @@ tl::unexpected<std::vector<Error>> refused(Error error) {
   return tl::unexpected(std::vector<Error>{std::move(error)});
 }
 
-nlohmann::json parsed(const std::string& json) {
-  auto value = nlohmann::json::parse(json, nullptr, false);
-  return value.is_discarded() ? nlohmann::json::object() : value;
-}
-
 // The counters of `all` without those of `part`, which go on counting themselves.
 Metrics::Counters without(Metrics::Counters all, const Metrics::Counters& part) {
   for (const auto& [key, value] : part) {
@@ -64,8 +59,8 @@ struct Roles::Impl {
   std::string status_json() const {
     nlohmann::json status{{"node", name}, {"version", ISOCHRONE_VERSION}};
     parts.with([&](const Measured& measured) {
-      if (measured.dns) status["dns"] = parsed(measured.dns->status_json());
-      if (measured.prober) status["prober"] = parsed(measured.prober->status_json());
+      if (measured.dns) status["dns"] = nlohmann::json::parse(measured.dns->status_json());
+      if (measured.prober) status["prober"] = nlohmann::json::parse(measured.prober->status_json());
     });
     return status.dump();
   }

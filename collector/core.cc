@@ -263,7 +263,6 @@ void Core::apply_health(const event::Health& health, Instant said, Instant now) 
   }
 }
 
-// Whether time passed as it should since the last time.
 void Core::look_at_clock(Instant now) {
   const Instant before = std::exchange(advanced_, now);
   if (before == Instant{}) return;
@@ -285,7 +284,7 @@ void Core::forget_the_future(Instant now) {
 
 void Core::advance(Instant now) {
   look_at_clock(now);
-  close_windows(now);
+  fold(windows_.close(now), now);
   judge_sites(now);
   if (plan_.is_limited()) {
     for (event::Target& target : plan_.take(targets_, state_, persistence_, health_.up(), now)) {
@@ -294,8 +293,6 @@ void Core::advance(Instant now) {
   }
   if (now >= last_sweep_ + kSweep) sweep(now);
 }
-
-void Core::close_windows(Instant now) { fold(windows_.close(now), now); }
 
 void Core::fold(const std::vector<ClosedWindow>& closed, Instant now) {
   for (auto it = closed.begin(); it != closed.end();) {

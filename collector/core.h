@@ -105,7 +105,6 @@ class Core {
   void apply_health(const event::Health& health, Instant said, Instant now);
   void look_at_clock(Instant now);
   void forget_the_future(Instant now);
-  void close_windows(Instant now);
   void fold(const std::vector<ClosedWindow>& closed, Instant now);
   void judge_sites(Instant now);
   void sweep(Instant now);
