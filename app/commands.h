@@ -64,10 +64,9 @@ struct IngestArguments {
 int ingest_command(const IngestArguments& arguments);
 
 struct ReplayArguments {
-  std::string collector;           // http://HOST:PORT; empty: as `baseline` says
-  std::filesystem::path log;       // the folder of an event log, instead of the collector
-  std::filesystem::path baseline;  // the configuration as it was
-  std::filesystem::path config;    // the one to compare with; empty: the same
+  ApiArguments api;              // its configuration is the one as it was
+  std::filesystem::path log;     // the folder of an event log, instead of the collector
+  std::filesystem::path config;  // the one to compare with; empty: the same
   std::vector<std::string> without_sites;
   std::string since;  // a duration or a time
   std::string until;  // empty: now

@@ -35,16 +35,20 @@ void add_config(CLI::App& command, std::filesystem::path& config) {
       ->type_name("FILE");
 }
 
+void add_access(CLI::App& command, ApiArguments& api) {
+  command.add_option("--token-file", api.token_file, "File with the token to show")
+      ->type_name("FILE");
+  command.add_option("--ca", api.authorities, "Who vouches for the collector's certificate, PEM")
+      ->type_name("FILE");
+}
+
 void add_api(CLI::App& command, ApiArguments& api) {
   auto* url = command.add_option("--collector", api.collector, "The collector's HTTP API")
                   ->type_name("URL");
   command.add_option("-c,--config", api.config, "Configuration that says where the collector is")
       ->type_name("FILE")
       ->excludes(url);
-  command.add_option("--token-file", api.token_file, "File with the token to show")
-      ->type_name("FILE");
-  command.add_option("--ca", api.authorities, "Who vouches for the collector's certificate, PEM")
-      ->type_name("FILE");
+  add_access(command, api);
 }
 
 struct Arguments {
@@ -188,11 +192,11 @@ void describe_replay(CLI::App& app, ReplayArguments& arguments) {
   replay->add_option("-c,--config", arguments.config, "The configuration to compare with")
       ->type_name("FILE");
   replay
-      ->add_option("--baseline", arguments.baseline,
+      ->add_option("--baseline", arguments.api.config,
                    "The configuration as it was; also says where the collector and its log are")
       ->default_val("/etc/isochrone/isochrone.yaml")
       ->type_name("FILE");
-  auto* url = replay->add_option("--collector", arguments.collector, "The collector's HTTP API")
+  auto* url = replay->add_option("--collector", arguments.api.collector, "The collector's HTTP API")
                   ->type_name("URL");
   replay
       ->add_option(
@@ -201,6 +205,7 @@ void describe_replay(CLI::App& app, ReplayArguments& arguments) {
       ->check(CLI::ExistingDirectory)
       ->excludes(url)
       ->type_name("DIR");
+  add_access(*replay, arguments.api);
   replay->add_flag("--json", arguments.json, "Print JSON");
 }
 

@@ -156,19 +156,18 @@ Result<Source> open_source(const ReplayArguments& arguments, const Config& confi
     return from_log(std::move(*log), folder, since);
   };
   if (!arguments.log.empty()) return open_log(arguments.log);
-  const ApiArguments of{arguments.collector, arguments.baseline};
-  const auto url = collector_address(of);
-  if (!url) return tl::unexpected(url.error());
-  auto api = Api::open(of);
+  const auto access = collector_address(arguments.api);
+  if (!access) return tl::unexpected(access.error());
+  auto api = Api::open(arguments.api);
   if (!api) return tl::unexpected(api.error());
   const auto alive = api->get("/healthz");
-  if (alive) return from_api(std::move(*api), *url, since);
+  if (alive) return from_api(std::move(*api), access->url, since);
   const auto folder = config.node.state_dir / "log";
-  if (!arguments.collector.empty() || !config.node.has_collector ||
+  if (!arguments.api.collector.empty() || !config.node.has_collector ||
       !std::filesystem::exists(folder)) {
     return tl::unexpected(alive.error());
   }
-  fmt::print(stderr, "isochrone: the collector at {} does not answer; reading {}\n", *url,
+  fmt::print(stderr, "isochrone: the collector at {} does not answer; reading {}\n", access->url,
              folder.string());
   return open_log(folder);
 }
@@ -325,7 +324,7 @@ Result<Instant> moment(const std::string& option, const std::string& text, Insta
 
 Result<std::string> run_replay(const ReplayArguments& arguments) {
   const std::filesystem::path file =
-      arguments.baseline.empty() ? std::filesystem::path(kDefaultConfig) : arguments.baseline;
+      arguments.api.config.empty() ? std::filesystem::path(kDefaultConfig) : arguments.api.config;
   const auto config = load_config(file);
   if (!config) return tl::unexpected(config.error().front());
   const auto other = arguments.config.empty() ? config : load_config(arguments.config);
@@ -346,7 +345,7 @@ Result<std::string> run_replay(const ReplayArguments& arguments) {
   // What was known when the interval began was measured in the lifetime of a path before.
   const Instant start = *since - Nanos(config->collector.path_lifetime);
   ReplayArguments located = arguments;
-  located.baseline = file;
+  located.api.config = file;
   auto source = open_source(located, *config, start);
   if (!source) return tl::unexpected(source.error());
   Replay replay(*before, *after, *since, *until);

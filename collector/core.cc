@@ -143,7 +143,7 @@ void Core::rebuild(const EventLog& log, Instant now) {
              [&](const event::Event& event, event::Position position) {
                if (event.time > latest + options_.window) {
                  latest = event.time;
-                 close_windows(latest);
+                 fold(windows_.close(latest), latest);
                }
                apply_payload(std::get<event::Measurement>(event.payload), event, position);
              });
