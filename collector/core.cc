@@ -18,7 +18,7 @@ constexpr std::string_view kProgressNote = "progress";
 constexpr Seconds kSweep{60};
 // Between two steps lie 50 ms and what a commit takes. A longer pause says more about this process, or
 // its clock, than about sites whose heartbeats come every second.
-constexpr Nanos kUnwatched = Seconds(1);
+constexpr Nanos kUnwatched = Millis(1'500);
 // Measurements read back at a time when a life begins.
 constexpr std::size_t kReplayPage = 10'000;
 

@@ -16,6 +16,7 @@ Batch batch(std::string log, event::Position position, std::vector<event::Payloa
   for (auto& payload : payloads) {
     event::StoredEvent stored;
     stored.position = position;
+    stored.event.time = Instant(Seconds(position));
     stored.event.payload = std::move(payload);
     made.events.push_back(std::move(stored));
   }
