@@ -74,6 +74,7 @@ class Run {
       if (roles_) roles_->release();
       other_->failed(taken.error().empty() ? "" : taken.error().front().text(),
                      roles_ ? roles_->counters() : Metrics::Counters());
+      if (roles_) drain();
       return 1;
     }
     notifier_ = other_->notifier();
@@ -83,6 +84,13 @@ class Run {
 
  private:
   Checked<void> take_over(const Config& config, Fd& control);
+
+  // Connections that were taken here meanwhile are served to their end.
+  void drain() {
+    Wakeup drained(loop_, [this] { loop_.stop(); });
+    roles_->drain([&drained] { drained.notify(); });
+    loop_.run();
+  }
 
   int serve(const Config& config, Fd listener) {
     const auto path = control_path(config.node.state_dir);

@@ -326,6 +326,7 @@ void Server::resume() {
 
 void Server::drain(std::function<void()> done) {
   impl_->lock.reset();
+  if (!impl_->workers) return done();  // prepared, and never served
   impl_->workers->drain([tap = impl_->tap.get(), done = std::move(done)] {
     if (tap != nullptr) tap->end();  // what it wrote is counted before the other hears of it last
     done();
