@@ -86,6 +86,7 @@ void Core::set_map(std::shared_ptr<const routing::GeoPrior> map) {
 }
 
 void Core::restore(const EventLog& log, Instant now) {
+  advanced_ = now;
   log.notes(kDedupNote, [&](std::string_view key, std::string_view bytes) {
     dedup_.restore(key.substr(kDedupNote.size()), bytes);
   });

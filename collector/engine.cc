@@ -99,6 +99,7 @@ Engine::Engine(Loop& loop, EventLog& log, const Options& options, const routing:
     is_empty = is_empty && log_.last(channel) == 0;
     has_rested = has_rested && log_.before(channel, started_at_ - kDoubt) == log_.last(channel);
   }
+  static_cast<void>(clock_.observe(started_at_, loop_.now()));
   if (has_rested && !is_empty) believes_ages_at_ = loop_.now() + kDoubt;
   timer_.start(kTick, kTick);
 }
@@ -275,7 +276,7 @@ void Engine::look_at_clock() {
   if (!step) return;
   const bool is_forward = step->count() > 0;
   log_warning(fmt::format("the clock was set {} by={}{}", is_forward ? "forward" : "back",
-                          format_duration(is_forward ? *step : -*step),
+                          format_duration(std::chrono::round<Seconds>(std::chrono::abs(*step))),
                           is_forward ? " nothing_is_too_old_for=" + format_duration(kDoubt) : ""));
   if (is_forward) believes_ages_at_ = loop_.now() + kDoubt;
 }

@@ -216,6 +216,7 @@ class Lives {
     core_->advance(now);
     flush(now);
   }
+  bool is_silent() const { return core_->health().sites()[0].is_silent; }
   std::uint32_t samples() const { return collector::samples(*core_); }
   std::string state() const {
     std::map<Prefix, routing::PrefixState> sorted(core_->state().prefixes().begin(),
@@ -269,6 +270,18 @@ std::string state_after(int lives_per_event, const std::filesystem::path& folder
   }
   lives.advance(kStart + Seconds(30));
   return lives.state();
+}
+
+// A pause before the first step of a life is one too.
+TEST(Core, CallsNoSiteSilentThatWasHeardJustBeforeAPauseAtItsStart) {
+  TemporaryFolder folder;
+  Lives lives(folder.path() / "log");
+  lives.post(health(1, "fra", HealthStatus::up, HealthOrigin::prober, kStart), kStart);
+  lives.advance(kStart + Seconds(60));
+  EXPECT_FALSE(lives.is_silent());
+  lives.begin(kStart + Seconds(60));
+  lives.advance(kStart + Seconds(86'400));
+  EXPECT_FALSE(lives.is_silent());
 }
 
 TEST(Core, CountsEverythingOnceOverManyLives) {
