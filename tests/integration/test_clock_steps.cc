@@ -2,59 +2,22 @@
 //
 // A wall clock that is set, forward and back, while the program runs: answers go on, signatures hold at
 // the new time, zones do not expire, and each step is said once.
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
-#include <atomic>
-#include <chrono>
 #include <sstream>
 
-#include "base/fd.h"
 #include "tests/integration/world.h"
 #include "tests/support/program.h"
+#include "tests/support/shift.h"
 
 namespace isochrone::test {
 namespace {
 
 constexpr std::int64_t kDay = 86'400;
-
-// How far the program's wall clock is from ours.
-class Shift {
- public:
-  explicit Shift(const std::string& file) : file_(file) {
-    const Fd fd(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-    EXPECT_EQ(::ftruncate(fd.get(), sizeof(std::int64_t)), 0);
-    void* memory =
-        ::mmap(nullptr, sizeof(std::int64_t), PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
-    EXPECT_NE(memory, MAP_FAILED);
-    seconds_ = static_cast<std::atomic<std::int64_t>*>(memory);
-  }
-  ~Shift() { ::munmap(seconds_, sizeof(std::int64_t)); }
-  Shift(const Shift&) = delete;
-  Shift& operator=(const Shift&) = delete;
-
-  void set(std::int64_t seconds) { seconds_->store(seconds); }
-  std::int64_t now() const {
-    const auto ours = std::chrono::system_clock::now().time_since_epoch();
-    return std::chrono::duration_cast<std::chrono::seconds>(ours).count() + seconds_->load();
-  }
-  // For the child.
-  void preload() const {
-    ::setenv("ISOCHRONE_CLOCK_SHIFT", file_.c_str(), 1);
-    ::setenv("LD_PRELOAD", ISOCHRONE_SHIFTED_CLOCK, 1);
-  }
-
- private:
-  std::string file_;
-  std::atomic<std::int64_t>* seconds_ = nullptr;
-};
 
 std::int64_t parse_time(const std::string& text) {  // 20261125223000
   std::tm time{};
@@ -89,10 +52,10 @@ TEST_F(ClockSteps, SignaturesHoldAtWhateverTimeItIs) {
   // In use since long before the clock may be set back to.
   shift_.set(-60 * kDay);
   const Finished made = isochrone({"key", "generate", "example.com", "--config", config}, {},
-                                  [this] { shift_.preload(); });
+                                  [this] { shift_.preload(ISOCHRONE_SHIFTED_CLOCK); });
   ASSERT_EQ(made.status, 0) << made.err;
   shift_.set(0);
-  Daemon daemon(config, [this] { shift_.preload(); });
+  Daemon daemon(config, [this] { shift_.preload(ISOCHRONE_SHIFTED_CLOCK); });
   ASSERT_TRUE(daemon.is_ready()) << daemon.log();
   ASSERT_TRUE(is_signed_for_now(daemon));
   for (const std::int64_t days : {30, -30, 0}) {
@@ -136,7 +99,7 @@ TEST_F(ClockSteps, ASecondaryKeepsItsZoneAndFollowsItsPrimaryAgain) {
                        fmt::format("zones: [{{name: example.com, transfer: {{primaries: "
                                    "[{{address: 127.0.0.1@{}, key: transfer.key}}]}}}}]\n",
                                    primary.endpoint("dns").port)),
-      [this] { shift_.preload(); });
+      [this] { shift_.preload(ISOCHRONE_SHIFTED_CLOCK); });
   ASSERT_TRUE(daemon.is_ready()) << daemon.log();
   ASSERT_TRUE(eventually([&] { return serves(daemon, 1); })) << daemon.log();
   for (const std::int64_t days : {30, -30}) {
