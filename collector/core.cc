@@ -267,7 +267,7 @@ void Core::apply_health(const event::Health& health, Instant said, Instant now) 
 void Core::look_at_clock(Instant now) {
   const Instant before = std::exchange(advanced_, now);
   if (before == Instant{}) return;
-  if (now - before >= kUnwatched || before - now >= kUnwatched) health_.excuse(before, now);
+  if (now - before > kUnwatched || before - now >= kUnwatched) health_.excuse(before, now);
   if (before - now >= kUnwatched) forget_the_future(now);
 }
 

@@ -2,7 +2,6 @@
 #include "collector/site_health.h"
 
 #include <algorithm>
-#include <tuple>
 
 #include "event/event.h"
 
@@ -20,7 +19,7 @@ bool SiteHealth::apply(routing::SiteId id, const event::Health& health, Instant 
       site.reason = health.reason;
       break;
     case event::HealthOrigin::operators:
-      if (std::tie(said, health.status) < std::tie(site.said, site.by_operator)) break;
+      if (said < site.said) break;
       site.by_operator = health.status;
       site.said = said;
       site.reason = health.reason;

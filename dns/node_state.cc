@@ -2,7 +2,6 @@
 #include "dns/node_state.h"
 
 #include <algorithm>
-#include <tuple>
 #include <utility>
 #include <variant>
 
@@ -54,7 +53,7 @@ bool NodeState::apply_health(const event::Follower::Batch& batch) {
     }
     // The operator's last word by its own time, as the collector takes it.
     const Instant at = stored.event.time;
-    if (std::tie(at, said->status) < std::tie(site.said, site.operators)) continue;
+    if (at < site.said) continue;
     site.operators = said->status;
     site.said = at;
   }
