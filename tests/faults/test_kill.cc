@@ -88,12 +88,11 @@ TEST(Faults, Kill9OfTheProber) {
     }
     ++all.rounds;
     for (auto& [epoch, life] : lives) {
-      // It numbers from 1 and posts in order: what is stored has no gap.
+      // Channels are posted by themselves, so one may be ahead of the other: there may be gaps.
       std::sort(life.sequences.begin(), life.sequences.end());
-      for (std::size_t i = 0; i < life.sequences.size(); ++i) {
-        if (life.sequences[i] < i + 1) ++all.twice;
-        if (life.sequences[i] > i + 1) ++all.altered;
-      }
+      const auto end = std::unique(life.sequences.begin(), life.sequences.end());
+      all.twice += static_cast<std::uint64_t>(life.sequences.end() - end);
+      life.sequences.erase(end, life.sequences.end());
       all.acknowledged += life.acknowledged;
       all.lost += life.acknowledged - std::min(life.acknowledged, life.sequences.size());
     }
