@@ -17,11 +17,13 @@ constexpr double kEarthKm = 6371.0088;
 constexpr double kKmPerMs = 50;
 // The share of a difference in distance that shows as a difference in RTT between places that
 // resemble each other: paths follow cables, so not all of it.
-constexpr double kMapShare = 0.6;
+constexpr double kMapShare = 0.8;
 // Clients between two sites are as much rarer as those sites are apart, by e per so many ms.
 constexpr double kApart = 50;
 constexpr double kLeastWeight = 1e-3;
 constexpr std::array<double, 3> kShares{0.2, 0.35, 0.5};
+// So many clients are as good as what was imagined without any.
+constexpr double kFewExamples = 30;
 // Deviations of a client from its place, in logarithms: shared by all sites (its access network),
 // by sites near each other (its continent's cables), and a path's own.
 constexpr double kAccess = 0.13;
@@ -199,6 +201,11 @@ std::span<const double> Places::logs(std::size_t place, bool against_map) const 
   return {(against_map ? against_ : logs_).data() + place * sites(), sites()};
 }
 
+std::span<const double> Places::variances(std::size_t place) const {
+  if (place < imagined_) return {};
+  return {variances_.data() + (place - imagined_) * sites(), sites()};
+}
+
 std::vector<double> Places::map(const Point& point) const {
   std::vector<double> likely(sites(), 0);
   for (std::size_t i = 0; i < sites(); ++i) {
@@ -217,11 +224,13 @@ void Places::recount() {
 }
 
 void Places::set_example(const Prefix& client, const std::optional<Point>& point,
-                         std::span<const double> logs) {
+                         const View& view) {
+  const auto& [logs, variances] = view;
   std::size_t place = example(client);
   if (place == size() && examples_.size() < kMaxExamples) {
     examples_.push_back(client);
     add(0, point, logs);
+    variances_.insert(variances_.end(), variances.begin(), variances.end());
   } else {
     if (place == size()) {
       place = imagined_ + next_example_;
@@ -233,10 +242,11 @@ void Places::set_example(const Prefix& client, const std::optional<Point>& point
     for (std::size_t i = 0; i < sites(); ++i) {
       logs_[place * sites() + i] = logs[i];
       against_[place * sites() + i] = logs[i] - likely[i];
+      variances_[(place - imagined_) * sites() + i] = variances[i];
     }
   }
-  // All together as likely as all that was imagined.
-  const double each = -std::log(static_cast<double>(examples_.size()));
+  // All together as likely as all that was imagined once they are many; a few say little of the rest.
+  const double each = -std::log(static_cast<double>(examples_.size()) + kFewExamples);
   std::fill(weights_.begin() + static_cast<std::ptrdiff_t>(imagined_), weights_.end(), each);
 }
 

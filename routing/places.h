@@ -73,9 +73,15 @@ class Places {
   void count(std::size_t place, double share) { counts_[place] += share; }
   void recount();
 
-  // The client as a place that sees these logs, in place of what it saw before.
-  void set_example(const Prefix& client, const std::optional<Point>& point,
-                   std::span<const double> logs);
+  // The client as a place that sees these logs, in place of what it saw before; how unsure each of them
+  // is, as a variance, 0 for what was measured.
+  struct View {
+    std::span<const double> logs;
+    std::span<const double> variances;
+  };
+  void set_example(const Prefix& client, const std::optional<Point>& point, const View& view);
+  // By site; nothing for places that are no examples: what is imagined is what it is.
+  std::span<const double> variances(std::size_t place) const;
   // The place this client is; size() when it is none.
   std::size_t example(const Prefix& client) const;
 
@@ -98,6 +104,7 @@ class Places {
   std::vector<double> logs_;     // by place, then site
   std::vector<double> against_;  // the same less the map; equal where there is no point
   std::vector<Prefix> examples_;
+  std::vector<double> variances_;  // by example, then site
 };
 
 Places::Point point_of(const Location& location);

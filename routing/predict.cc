@@ -15,7 +15,7 @@ namespace {
 
 // Tails of the places' evidence (Student's t): a client that fits nowhere still fits somewhere best.
 constexpr double kFreedom = 2;
-constexpr double kEvidence = 1.2;
+constexpr double kEvidence = 1.5;
 // A client so many kilometres from a place is hardly like it any more; the tail forgives wrong maps.
 constexpr double kLikeKm = 1'000;
 constexpr double kLikePower = 1.5;
@@ -112,59 +112,90 @@ double gain_of_repeating(const Seen& seen, const Leaders& leaders) {
 
 }  // namespace
 
-// The posterior over places, and the normal distribution of each site's deviation from any of them.
-struct Predictor::Belief {
-  struct Like {
-    double weight;  // sums to 1
-    std::size_t place;
-    std::vector<double> residual;  // of the seen, whitened
-  };
-
-  std::optional<Places::Point> point;
-  std::vector<double> map;        // by site; what is added to logs against the map
-  std::vector<double> logs;       // of the seen, less the map
+// A covariance of the seen and what it tells of every site: how far a place is off where it was seen is
+// carried over to where it was not.
+struct Predictor::Transfer {
   std::vector<double> lower;      // L: the covariance of the seen is L L'
   std::vector<double> whitened;   // by site, then seen: L^-1 times the covariance with the seen
   std::vector<double> deviation;  // by site, given the seen
-  std::vector<Like> likes;
-
-  double mean(const Places& places, const Like& like, std::size_t site) const {
-    const std::size_t n = like.residual.size();
-    double log = places.logs(like.place, point.has_value())[site] + map[site];
-    for (std::size_t i = 0; i < n; ++i) log += whitened[site * n + i] * like.residual[i];
-    return log;
-  }
 };
 
-// What the seen paths tell of the others, whatever the place.
-Predictor::Belief Predictor::condition(const ClientView& client) const {
+struct Predictor::Like {
+  double weight;  // sums to 1
+  std::size_t place;
+  std::vector<double> mean;       // by site, as a logarithm
+  std::vector<double> deviation;  // by site
+};
+
+// The posterior over places.
+struct Predictor::Belief {
+  std::optional<Places::Point> point;
+  std::vector<double> map;   // by site; what is added to logs against the map
+  std::vector<double> logs;  // of the seen, less the map
+  Transfer shared;           // of all places that are no examples
+  std::vector<Like> likes;
+};
+
+// L of what was seen, for a place that is unsure of what it sees by so much.
+std::vector<double> Predictor::factor(const ClientView& client,
+                                      std::span<const double> variances) const {
   const std::size_t sites = places_.sites();
   const std::size_t n = client.seen.size();
-  const auto together = [&](std::size_t site, std::size_t i) {
-    return places_.covariance()[site * sites + client.seen[i].site.index()];
-  };
-  Belief belief;
-  if (client.location) belief.point = point_of(*client.location);
-  belief.map = belief.point ? places_.map(*belief.point) : std::vector<double>(sites, 0);
-  belief.lower.resize(n * n);
+  std::vector<double> lower(n * n);
   for (std::size_t i = 0; i < n; ++i) {
     const Seen& seen = client.seen[i];
     const std::size_t site = seen.site.index();
-    belief.logs.push_back(log_of(seen.rtt) - belief.map[site]);
-    for (std::size_t j = 0; j < n; ++j) belief.lower[i * n + j] = together(site, j);
-    belief.lower[i * n + i] += kMeasured * kMeasured + chance_of_jump(seen.age) * kJump * kJump;
+    for (std::size_t j = 0; j < n; ++j) {
+      lower[i * n + j] = places_.covariance()[site * sites + client.seen[j].site.index()];
+    }
+    lower[i * n + i] += kMeasured * kMeasured + chance_of_jump(seen.age) * kJump * kJump;
+    if (!variances.empty()) lower[i * n + i] += variances[site];
   }
-  factorize(belief.lower, n);
-  belief.whitened.resize(sites * n);
+  factorize(lower, n);
+  return lower;
+}
+
+Predictor::Transfer Predictor::transfer(const ClientView& client,
+                                        std::span<const double> variances) const {
+  const std::size_t sites = places_.sites();
+  const std::size_t n = client.seen.size();
+  Transfer transfer{factor(client, variances), std::vector<double>(sites * n), {}};
   for (std::size_t s = 0; s < sites; ++s) {
-    double* row = belief.whitened.data() + s * n;
-    for (std::size_t i = 0; i < n; ++i) row[i] = together(s, i);
-    solve_forward(belief.lower, n, row);
+    double* row = transfer.whitened.data() + s * n;
+    for (std::size_t i = 0; i < n; ++i) {
+      row[i] = places_.covariance()[s * sites + client.seen[i].site.index()];
+    }
+    solve_forward(transfer.lower, n, row);
     double left = places_.covariance()[s * sites + s];
+    if (!variances.empty()) left += variances[s];
     for (std::size_t i = 0; i < n; ++i) left -= row[i] * row[i];
-    belief.deviation.push_back(std::sqrt(std::max(left, 1e-4)));
+    transfer.deviation.push_back(std::sqrt(std::max(left, 1e-4)));
   }
-  return belief;
+  return transfer;
+}
+
+// What a client at this place sees, given what it leaves unexplained (whitened) of the seen.
+void Predictor::look(const ClientView& client, const double* residual, const Belief& belief,
+                     Like& like) const {
+  const std::size_t n = client.seen.size();
+  const auto variances = doubts(client, like.place);
+  const Transfer own = variances.empty() ? Transfer{} : transfer(client, variances);
+  const Transfer& transfer = variances.empty() ? belief.shared : own;
+  const auto row = places_.logs(like.place, belief.point.has_value());
+  for (std::size_t s = 0; s < places_.sites(); ++s) {
+    double log = row[s] + belief.map[s];
+    for (std::size_t i = 0; i < n; ++i) log += transfer.whitened[s * n + i] * residual[i];
+    like.mean.push_back(log);
+  }
+  like.deviation = transfer.deviation;
+}
+
+// How unsure an example is of what it sees. When much was seen of the client, who it is like matters
+// little, and factors of many rows are dear.
+std::span<const double> Predictor::doubts(const ClientView& client, std::size_t place) const {
+  constexpr std::size_t kMostSeen = 6;
+  if (client.seen.size() > kMostSeen) return {};
+  return places_.variances(place);
 }
 
 // How far each place explains what was seen, and what it leaves unexplained.
@@ -181,7 +212,8 @@ void Predictor::weigh(const ClientView& client, bool with_examples, Belief& beli
     for (std::size_t i = 0; i < n; ++i) {
       residual[i] = belief.logs[i] - row[client.seen[i].site.index()];
     }
-    solve_forward(belief.lower, n, residual);
+    const auto variances = doubts(client, p);
+    solve_forward(variances.empty() ? belief.shared.lower : factor(client, variances), n, residual);
     double surprise = 0;
     for (std::size_t i = 0; i < n; ++i) surprise += residual[i] * residual[i];
     double weight = places_.weight(p) - kEvidence * (kFreedom + static_cast<double>(n)) / 2 *
@@ -197,15 +229,21 @@ void Predictor::weigh(const ClientView& client, bool with_examples, Belief& beli
   double total = 0;
   for (const auto& [weight, place] : weights) {
     const double share = std::exp(weight - weights.front().first);
-    const auto from = residuals.begin() + static_cast<std::ptrdiff_t>(place * n);
-    belief.likes.push_back({share, place, {from, from + static_cast<std::ptrdiff_t>(n)}});
+    belief.likes.push_back({share, place, {}, {}});
+    look(client, residuals.data() + place * n, belief, belief.likes.back());
     total += share;
   }
-  for (Belief::Like& like : belief.likes) like.weight /= total;
+  for (Like& like : belief.likes) like.weight /= total;
 }
 
 Predictor::Belief Predictor::believe(const ClientView& client, bool with_examples) const {
-  Belief belief = condition(client);
+  Belief belief;
+  if (client.location) belief.point = point_of(*client.location);
+  belief.map = belief.point ? places_.map(*belief.point) : std::vector<double>(places_.sites(), 0);
+  for (const Seen& seen : client.seen) {
+    belief.logs.push_back(log_of(seen.rtt) - belief.map[seen.site.index()]);
+  }
+  belief.shared = transfer(client, {});
   weigh(client, with_examples, belief);
   return belief;
 }
@@ -219,13 +257,13 @@ std::vector<double> Predictor::gains(const ClientView& client, const Belief& bel
                              : std::log(kWorstMs);
   const double bar = std::exp(log_bar);
   for (std::size_t s = 0; s < gains.size(); ++s) {
-    for (const Belief::Like& like : belief.likes) {
-      const double mean = belief.mean(places_, like, s);
+    for (const Like& like : belief.likes) {
+      const double mean = like.mean[s];
       // With nothing to compare with: the site likely to be nearest, which also tells most of the
       // others.
       gains[s] += like.weight * (leaders.best == nullptr
                                      ? -std::exp(mean)
-                                     : expected_gain(bar, log_bar, mean, belief.deviation[s]));
+                                     : expected_gain(bar, log_bar, mean, like.deviation[s]));
     }
   }
   for (const Seen& seen : client.seen) gains[seen.site.index()] = gain_of_repeating(seen, leaders);
@@ -247,19 +285,29 @@ std::optional<SiteId> Predictor::next(const ClientView& client, SiteMask candida
 
 void Predictor::learn(const ClientView& client) {
   if (client.seen.empty()) return;
-  const Belief belief = believe(client, false);
+  // Where the map says who is near whom, other examples help to fill in what was not seen; without it
+  // they would confirm each other.
+  const Belief belief = believe(client, client.location.has_value());
   std::vector<double> logs(places_.sites(), 0);
+  std::vector<double> variances(places_.sites(), 0);
   for (std::size_t s = 0; s < logs.size(); ++s) {
+    for (const auto& like : belief.likes) logs[s] += like.weight * like.mean[s];
     for (const auto& like : belief.likes) {
-      logs[s] += like.weight * belief.mean(places_, like, s);
+      const double off = like.mean[s] - logs[s];
+      variances[s] += like.weight * (off * off + like.deviation[s] * like.deviation[s]);
     }
   }
-  for (const Seen& seen : client.seen) logs[seen.site.index()] = log_of(seen.rtt);
-  for (const auto& like : belief.likes) places_.count(like.place, like.weight);
+  for (const Seen& seen : client.seen) {
+    logs[seen.site.index()] = log_of(seen.rtt);
+    variances[seen.site.index()] = 0;
+  }
+  for (const auto& like : belief.likes) {
+    if (like.place < places_.imagined()) places_.count(like.place, like.weight);
+  }
   places_.recount();
   std::optional<Places::Point> point;
   if (client.location) point = point_of(*client.location);
-  places_.set_example(client.prefix, point, logs);
+  places_.set_example(client.prefix, point, {logs, variances});
 }
 
 }  // namespace isochrone::routing

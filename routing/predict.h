@@ -49,8 +49,14 @@ class Predictor {
 
  private:
   struct Belief;
+  struct Like;
+  struct Transfer;
   Belief believe(const ClientView& client, bool with_examples) const;
-  Belief condition(const ClientView& client) const;
+  std::vector<double> factor(const ClientView& client, std::span<const double> variances) const;
+  Transfer transfer(const ClientView& client, std::span<const double> variances) const;
+  std::span<const double> doubts(const ClientView& client, std::size_t place) const;
+  void look(const ClientView& client, const double* residual, const Belief& belief,
+            Like& like) const;
   void weigh(const ClientView& client, bool with_examples, Belief& belief) const;
   std::vector<double> gains(const ClientView& client, const Belief& belief) const;
 

@@ -113,9 +113,10 @@ TEST(Mesh, TakesEitherDirectionAndTheMeanOfBoth) {
 TEST(Places, KeepALimitedNumberOfExamples) {
   Places places(kNoMap, two_continents());
   const std::array<double, 6> logs{3, 3, 3, 4, 4, 4};
+  const std::array<double, 6> variances{};
   for (std::size_t i = 0; i < Places::kMaxExamples + 10; ++i) {
     const Address address = Address::from_bits(Family::v4, (0x0a000000ULL + (i << 8)) << 32, 0);
-    places.set_example(Prefix(address, 24), {}, logs);
+    places.set_example(Prefix(address, 24), {}, {logs, variances});
   }
   EXPECT_EQ(places.size(), places.imagined() + Places::kMaxExamples);
   // The first ones made room.
