@@ -287,6 +287,12 @@ constexpr std::array kKeys{
         "What answers name, IPv4 and IPv6."},
     Key{"sites[].host-name", host_name, kOne, kOptional, "", "", "",
         "The name of the site that services with answer: cname lead to."},
+    Key{"sites[].capacity", integer, kOne, kOptional, "requests per second", "1..1000000000", "",
+        "What it can carry; networks that lose least are served elsewhere when more prefer it."},
+    Key{"sites[].commit", integer, kOne, kOptional, "requests per second", "1..1000000000", "",
+        "What is paid for apart; what is more counts as beyond-commit further away."},
+    Key{"sites[].beyond-commit", duration, kOne, kOptional, "", "0ms..10s", "10ms",
+        "How much nearer the site has to be to go beyond its commit."},
 
     Key{"services", section, kMany, kOptional, "", "", "",
         "Host names that are answered by measured latency."},

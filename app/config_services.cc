@@ -67,6 +67,17 @@ std::vector<routing::Site> read_sites(const Section& root) {
       check_not_empty(section, "addresses",
                       "sites[].addresses: none; an answer has to name one, add it");
     }
+    site.capacity = static_cast<std::uint64_t>(section.one<std::int64_t>("capacity").value_or(0));
+    site.commit = static_cast<std::uint64_t>(section.one<std::int64_t>("commit").value_or(0));
+    if (section.has("beyond-commit") && !section.has("commit")) {
+      section.complain(section.mark_of("beyond-commit"),
+                       "sites[].beyond-commit without sites[].commit: nothing to go beyond; add "
+                       "commit or take it out");
+    }
+    if (site.commit > 0) {
+      site.beyond_commit = std::chrono::duration_cast<Micros>(
+          section.one<Nanos>("beyond-commit").value_or(Nanos(0)));
+    }
     if (!section.has("host-name") && !section.has("addresses")) {
       section.complain(
           section.mark(),

@@ -15,6 +15,7 @@ pkg_check_modules(libxdp REQUIRED IMPORTED_TARGET libxdp)
 pkg_check_modules(fstrm REQUIRED IMPORTED_TARGET libfstrm)
 pkg_check_modules(libcap REQUIRED IMPORTED_TARGET libcap)
 pkg_check_modules(libseccomp REQUIRED IMPORTED_TARGET libseccomp)  # tests
+pkg_check_modules(clp REQUIRED IMPORTED_TARGET clp)                # tests
 find_package(CURL REQUIRED)          # CURL::libcurl
 find_package(OpenSSL REQUIRED)       # OpenSSL::Crypto
 find_package(ZLIB REQUIRED)          # ZLIB::ZLIB

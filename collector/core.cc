@@ -6,7 +6,6 @@
 
 #include "event/codec.h"
 #include "event/convert.h"
-#include "routing/policy.h"
 
 namespace isochrone::collector {
 namespace {
@@ -14,8 +13,6 @@ namespace {
 constexpr std::string_view kDedupNote = "dedup/";
 constexpr std::string_view kHealthNote = "health/";
 constexpr std::string_view kProgressNote = "progress";
-// Paths that are silent are looked for this often: what follows a minute late costs nothing.
-constexpr Seconds kSweep{60};
 // Between two steps lie 50 ms and what a commit takes. A longer pause says more about this process, or
 // its clock, than about sites whose heartbeats come every second.
 constexpr Nanos kUnwatched = Millis(1'500);
@@ -78,7 +75,8 @@ Core::Core(const Options& options, const routing::Topology& topology, std::uint6
       health_(topology.sites.size(), options.site_timeout),
       targets_(options.target_lifetime),
       plan_(options, topology),
-      catchments_(topology.sites.size()) {}
+      catchments_(topology.sites.size()),
+      balance_(topology) {}
 
 void Core::set_map(std::shared_ptr<const routing::GeoPrior> map) {
   map_ = std::move(map);
@@ -178,6 +176,7 @@ void Core::reconfigure(const Options& options, const routing::Topology& topology
   targets_.set_lifetime(options.target_lifetime);
   targets_.forget_rounds();
   plan_ = Plan(options, topology);
+  balance_ = Balance(topology);  // rates are known again after a few TTLs
   plan_.set_map(map_);
   ++generation_;
 }
@@ -219,7 +218,10 @@ void Core::apply(const std::vector<event::Event>& events,
     const event::Event& event = events[i];
     if (const auto* measurement = std::get_if<event::Measurement>(&event.payload)) {
       apply_payload(*measurement, event, positions[i]);
+    } else if (const auto* load = std::get_if<event::Load>(&event.payload)) {
+      balance_.carried(*load, event.time);
     } else if (const auto* demand = std::get_if<event::Demand>(&event.payload)) {
+      balance_.asked(*demand, now);
       if (plan_.is_limited()) {
         plan_.asked(*demand, targets_.note(*demand, now), now);
       } else if (auto target = targets_.ask(*demand, now)) {
@@ -292,7 +294,8 @@ void Core::advance(Instant now) {
       say(std::move(target), now);
     }
   }
-  if (now >= last_sweep_ + kSweep) sweep(now);
+  sweep(now);
+  balance(now);
 }
 
 void Core::fold(const std::vector<ClosedWindow>& closed, Instant now) {
@@ -319,30 +322,6 @@ void Core::fold(const std::vector<ClosedWindow>& closed, Instant now) {
        progress(windows_.closed_until(), windows_.oldest_position().value_or(next_measurement_))});
 }
 
-// A window into the estimate of its path, and into what the path usually is.
-void Core::fold(routing::PrefixState& known, routing::SiteId site,
-                const routing::WindowSummary& window) {
-  const routing::Estimate* found = known.find(site);
-  const routing::Estimate before = found != nullptr ? *found : routing::Estimate{};
-  const routing::Estimate after = routing::fold_window(before, window);
-  routing::PathState& path = known.set(site, after);
-  if (window.answered == 0) return;
-  const Nanos pause = before.samples > 0 ? after.at - before.at : Nanos(0);
-  if (path.usual.is_known()) {
-    persistence_.observe(pause, before.p50, path.usual.level(), window.p50);
-  }
-  path.usual.hold(before.p50, after.p50, pause);
-}
-
-bool Core::decide(routing::PrefixState& known, Instant now) {
-  const std::vector<routing::Preference> before = known.preferences;
-  const bool has_changed =
-      routing::decide_preferences(known, topology_, health_.up(), now, persistence_);
-  if (has_changed) ++counts_.preferences_changed;
-  if (known.preferences != before) catchments_.change(before, known.preferences);
-  return has_changed;
-}
-
 void Core::judge_sites(Instant now) {
   for (const SiteHealth::Verdict& verdict : health_.judge(now)) {
     const event::Health health{topology_.sites[verdict.site.index()].name, verdict.status,
@@ -350,38 +329,6 @@ void Core::judge_sites(Instant now) {
     apply_health(health, now, now);
     say(health, now);
   }
-}
-
-// Forgets paths nobody measured for long, and decides again where a path was silent for so long that
-// other things are expected of it than before.
-void Core::sweep(Instant now) {
-  const auto is_old = [&](const routing::PathState& path) {
-    return path.estimate.at + options_.path_lifetime < now;
-  };
-  const auto has_aged = [&](const routing::PathState& path) {
-    return routing::Persistence::span(now - path.estimate.at) !=
-           routing::Persistence::span(last_sweep_ - path.estimate.at);
-  };
-  std::vector<Prefix> due;
-  for (const auto& [prefix, known] : state_.prefixes()) {
-    const bool is_due = std::any_of(known.paths.begin(), known.paths.end(), [&](const auto& path) {
-      return is_old(path) || has_aged(path);
-    });
-    if (is_due) due.push_back(prefix);
-  }
-  last_sweep_ = now;
-  std::sort(due.begin(), due.end());
-  bool has_changed = false;
-  for (const Prefix& prefix : due) {
-    routing::PrefixState& known = state_.at(prefix);
-    const bool has_forgotten = std::erase_if(known.paths, is_old) > 0;
-    if (!decide(known, now) && !has_forgotten) continue;
-    ++known.version;
-    has_changed = true;
-    say_state(known, now);
-    if (known.paths.empty()) state_.erase(prefix);
-  }
-  if (has_changed) touch(now);
 }
 
 void Core::say(event::Payload payload, Instant now) {

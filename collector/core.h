@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "base/time.h"
+#include "collector/balance.h"
 #include "collector/catchment.h"
 #include "collector/dedup.h"
 #include "collector/event_log.h"
@@ -93,6 +94,7 @@ class Core {
   const Plan& plan() const noexcept { return plan_; }
   const OpenWindows& windows() const noexcept { return windows_; }
   const Catchments& catchments() const noexcept { return catchments_; }
+  const Balance& balance() const noexcept { return balance_; }
   const Dedup& dedup() const noexcept { return dedup_; }
   const Counts& counts() const noexcept { return counts_; }
   // Raised with every change of state or health: what a table compiled from them carries.
@@ -108,6 +110,7 @@ class Core {
   void fold(const std::vector<ClosedWindow>& closed, Instant now);
   void judge_sites(Instant now);
   void sweep(Instant now);
+  void balance(Instant now);
   void say(event::Payload payload, Instant now);
   void say_state(const routing::PrefixState& prefix, Instant now);
   void touch(Instant now);
@@ -130,6 +133,7 @@ class Core {
   std::shared_ptr<const routing::GeoPrior> map_;
   Plan plan_;
   Catchments catchments_;
+  Balance balance_;
   Counts counts_;
   Outbox outbox_;
   event::Position next_measurement_ = 1;  // the position the next measurement will have

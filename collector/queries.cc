@@ -203,6 +203,12 @@ HttpResponse query_sites(Engine& engine) {
       entry["heartbeat_age_s"] = seconds_between(*health.last_heard, engine.now());
     }
     if (!health.reason.empty()) entry["reason"] = health.reason;
+    if (core.balance().is_bounded()) {
+      const Balance::Site& balance = core.balance().sites()[i];
+      entry["planned_per_s"] = balance.planned;
+      entry["full_ms"] = static_cast<double>(balance.price.count()) / 1'000;
+      if (site.capacity > 0) entry["capacity_per_s"] = site.capacity;
+    }
     body["sites"].push_back(std::move(entry));
   }
   return reply(std::move(body));

@@ -163,6 +163,11 @@ std::optional<PrefixState> as_expected(const PrefixState& prefix, Instant now,
   return expected;
 }
 
+bool may_be_placed(const Preference& held, const PrefixState& seen, SiteMask candidates) {
+  return held.placed && (candidates & site_bit(*held.placed)) != 0 &&
+         has_answers(seen.find(*held.placed));
+}
+
 // `seen`: the prefix, its paths as they are expected to be now.
 bool decide_preference(PrefixState& prefix, const PrefixState& seen, const Topology& topology,
                        ServiceId id, SiteMask up, Instant now) {
@@ -175,6 +180,12 @@ bool decide_preference(PrefixState& prefix, const PrefixState& seen, const Topol
   if (!best) {
     // Nothing that is up was measured. A measured incumbent that is down may return.
     return !is_sound && prefix.forget_preference(id);
+  }
+  if (held != nullptr && may_be_placed(*held, seen, candidates)) {
+    held->beaten = Instant{};
+    if (held->site == *held->placed) return false;
+    choose(prefix, id, *held->placed, now);
+    return true;
   }
   if (held != nullptr && held->site == *best) {
     held->beaten = Instant{};

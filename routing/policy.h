@@ -30,8 +30,9 @@ bool is_measured(const Service& service, const PrefixState& prefix);
 // service's dwell. A gain that is harm to miss (25 ms) does not wait, nor does any in the first minute
 // of a preference; a preference that changed four times within the hour waits five minutes for
 // whatever gain. Paths count as they are expected to be at `now` (routing/habit): what was not measured
-// for long has returned in part to what it usually is. A site that light could not reach from where most others see the client is not
-// chosen. Sites outside `up` are not chosen while any site of the service is up. Returns
+// for long has returned in part to what it usually is. A site that light could not reach from where
+// most others see the client is not chosen. Who is placed is there without ado, while that site is up
+// and answers. Sites outside `up` are not chosen while any site of the service is up. Returns
 // whether a preference changed.
 bool decide_preferences(PrefixState& prefix, const Topology& topology, SiteMask up, Instant now,
                         const Persistence& persistence = {});

@@ -50,7 +50,7 @@ void PrefixState::prefer(ServiceId service, SiteId site) {
   if (at != preferences.end() && at->service == service) {
     at->site = site;
   } else {
-    preferences.insert(at, {service, site, {}, {}, {}, 0});
+    preferences.insert(at, {service, site, {}, {}, {}, 0, {}});
   }
 }
 

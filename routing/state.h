@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -40,6 +41,8 @@ struct Preference {
   Instant beaten{};      // since when another is worth moving to; the epoch: none is
   Instant hour{};        // when `changes` began to count
   unsigned changes = 0;  // in that hour, the first choice not counted
+  // Where the network has to be served, because nearer sites have no room for it.
+  std::optional<SiteId> placed{};
 
   friend bool operator==(const Preference& a, const Preference& b) {
     return a.service == b.service && a.site == b.site;

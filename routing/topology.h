@@ -42,6 +42,11 @@ struct Site {
   std::optional<Location> location;
   std::vector<Address> addresses;  // what answers may name, IPv4 and IPv6
   std::string host_name{};         // what aliases may lead to; empty: nothing
+  // What it can carry, in requests per second; 0: without bound. What is beyond `commit`, which is paid
+  // for apart, counts as so much further away.
+  std::uint64_t capacity = 0;
+  std::uint64_t commit = 0;  // 0: nothing is apart
+  Micros beyond_commit{0};
 };
 
 // What a service answers while none of its sites is alive.

@@ -94,6 +94,23 @@ TEST_F(ConfigTest, ReadsAliasesAndSvcb) {
   EXPECT_EQ(config.topology.services[1].svcb->doh_path, "/q{?dns}");
 }
 
+TEST_F(ConfigTest, ReadsWhatSitesCarry) {
+  const Config config = parse(
+      "node: {name: n}\ncollector: {listen: 127.0.0.1@0}\n"
+      "sites:\n"
+      "  - {name: fra, addresses: 192.0.2.1, capacity: 20000}\n"
+      "  - {name: iad, addresses: 192.0.2.2, commit: 300, beyond-commit: 25ms}\n"
+      "  - {name: sin, addresses: 192.0.2.3, commit: 300}\n"
+      "services: [{name: www.example.com, sites: [fra, iad, sin]}]\n");
+  const auto& sites = config.topology.sites;
+  EXPECT_EQ(sites[0].capacity, 20'000U);
+  EXPECT_EQ(sites[0].commit, 0U);
+  EXPECT_EQ(sites[1].capacity, 0U);
+  EXPECT_EQ(sites[1].commit, 300U);
+  EXPECT_EQ(sites[1].beyond_commit, Micros(25'000));
+  EXPECT_EQ(sites[2].beyond_commit, Micros(10'000));
+}
+
 TEST_F(ConfigTest, ReadsEveryRoleOfOneNode) {
   const Config config = parse(kWhole);
   EXPECT_EQ(config.node.name, "ns1");

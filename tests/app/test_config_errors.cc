@@ -139,6 +139,13 @@ TEST_F(ConfigErrors, EachFaultSaysWhereWhatAndWhatToDo) {
       {6, "sites: [{name: fra, addresses: 192.0.2}]",
        "6:32: sites[].addresses: \"192.0.2\" is not an address; write one like 192.0.2.1 or "
        "\"2001:db8::1\""},
+      {6, "sites: [{name: fra, addresses: 192.0.2.1, beyond-commit: 5ms}]",
+       "6:58: sites[].beyond-commit without sites[].commit: nothing to go beyond; add commit or "
+       "take "
+       "it out"},
+      {6, "sites: [{name: fra, addresses: 192.0.2.1, capacity: 0}]",
+       "6:53: sites[].capacity: 0 is outside 1..1000000000 requests per second; choose a value "
+       "inside"},
       {6, "sites: [{name: fra, addresses: []}]",
        "6:32: sites[].addresses: none; an answer has to name one, add it"},
       {6, "sites: [{name: fra, addresses: 192.0.2.1}, {name: iad}]",

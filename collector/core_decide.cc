@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the core believes of paths, and when it decides anew: by a window, by silence, by a full site.
+#include <algorithm>
+#include <utility>
+
+#include "collector/core.h"
+#include "routing/policy.h"
+
+namespace isochrone::collector {
+namespace {
+
+// Paths that are silent are looked for this often: what follows a minute late costs nothing.
+constexpr Seconds kSweep{60};
+
+}  // namespace
+
+// A window into the estimate of its path, and into what the path usually is.
+void Core::fold(routing::PrefixState& known, routing::SiteId site,
+                const routing::WindowSummary& window) {
+  const routing::Estimate* found = known.find(site);
+  const routing::Estimate before = found != nullptr ? *found : routing::Estimate{};
+  const routing::Estimate after = routing::fold_window(before, window);
+  routing::PathState& path = known.set(site, after);
+  if (window.answered == 0) return;
+  const Nanos pause = before.samples > 0 ? after.at - before.at : Nanos(0);
+  if (path.usual.is_known()) {
+    persistence_.observe(pause, before.p50, path.usual.level(), window.p50);
+  }
+  path.usual.hold(before.p50, after.p50, pause);
+}
+
+bool Core::decide(routing::PrefixState& known, Instant now) {
+  const std::vector<routing::Preference> before = known.preferences;
+  const bool has_changed =
+      routing::decide_preferences(known, topology_, health_.up(), now, persistence_);
+  if (has_changed) ++counts_.preferences_changed;
+  if (known.preferences != before) catchments_.change(before, known.preferences);
+  return has_changed;
+}
+
+// Forgets paths nobody measured for long, and decides again where a path was silent for so long that
+// other things are expected of it than before.
+void Core::sweep(Instant now) {
+  if (now < last_sweep_ + kSweep) return;
+  const auto is_old = [&](const routing::PathState& path) {
+    return path.estimate.at + options_.path_lifetime < now;
+  };
+  const auto has_aged = [&](const routing::PathState& path) {
+    return routing::Persistence::span(now - path.estimate.at) !=
+           routing::Persistence::span(last_sweep_ - path.estimate.at);
+  };
+  std::vector<Prefix> due;
+  for (const auto& [prefix, known] : state_.prefixes()) {
+    const bool is_due = std::any_of(known.paths.begin(), known.paths.end(), [&](const auto& path) {
+      return is_old(path) || has_aged(path);
+    });
+    if (is_due) due.push_back(prefix);
+  }
+  last_sweep_ = now;
+  std::sort(due.begin(), due.end());
+  bool has_changed = false;
+  for (const Prefix& prefix : due) {
+    routing::PrefixState& known = state_.at(prefix);
+    const bool has_forgotten = std::erase_if(known.paths, is_old) > 0;
+    if (!decide(known, now) && !has_forgotten) continue;
+    ++known.version;
+    has_changed = true;
+    say_state(known, now);
+    if (known.paths.empty()) state_.erase(prefix);
+  }
+  if (has_changed) touch(now);
+}
+
+// Moves who has to make room, and back who no longer has to.
+void Core::balance(Instant now) {
+  bool has_changed = false;
+  for (const Balance::Move& move : balance_.plan(state_, persistence_, health_.up(), now)) {
+    routing::PrefixState& known = state_.at(move.prefix);
+    routing::Preference* held = known.find_preference(move.service);
+    if (held == nullptr || held->placed == move.site) continue;
+    held->placed = move.site;
+    if (!decide(known, now)) continue;
+    ++known.version;
+    has_changed = true;
+    say_state(known, now);
+  }
+  if (has_changed) touch(now);
+}
+
+}  // namespace isochrone::collector
