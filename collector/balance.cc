@@ -55,7 +55,9 @@ void Balance::asked(const event::Demand& demand, Instant now) {
   auto found = rates_.find(key);
   if (found == rates_.end()) {
     if (rates_.size() >= kMaxNetworks) return;
-    found = rates_.emplace(key, Rate{0, now - demand.interval, now}).first;
+    // It asks once per TTL: what is seen at first stands for that long.
+    const Nanos first = std::max<Nanos>(demand.interval, topology_.services[service->index()].ttl);
+    found = rates_.emplace(key, Rate{0, now - first, now}).first;
   }
   Rate& rate = found->second;
   const double memory = seconds(memory_of(topology_.services[service->index()]));
@@ -76,8 +78,7 @@ double Balance::rate(const Rate& rate, ServiceId service, Instant now) const {
          (1 - std::exp(-seen / memory));
 }
 
-std::vector<Room> Balance::rooms(Instant now) {
-  std::erase_if(leaving_, [&](const Leaving& one) { return one.until <= now; });
+std::vector<Room> Balance::rooms() const {
   std::vector<Room> rooms;
   for (std::size_t i = 0; i < topology_.sites.size(); ++i) {
     const routing::Site& site = topology_.sites[i];
@@ -91,23 +92,31 @@ std::vector<Room> Balance::rooms(Instant now) {
       room.commit = static_cast<double>(site.commit);
       room.beyond = site.beyond_commit;
     }
-    for (const Leaving& one : leaving_) {
-      if (one.site.index() == i) room.capacity = std::max(0.0, room.capacity - one.demand);
-    }
     rooms.push_back(room);
   }
   return rooms;
 }
 
+// Nobody is sent where resolvers still go whose answer has changed; who is there stays.
+void Balance::reserve(std::vector<Room>& rooms, Instant now) {
+  std::erase_if(leaving_, [&](const Leaving& one) { return one.until <= now; });
+  std::vector<double> leaving(rooms.size(), 0);
+  for (const Leaving& one : leaving_) leaving[one.site.index()] += one.demand;
+  for (std::size_t i = 0; i < rooms.size(); ++i) {
+    rooms[i].capacity =
+        std::max(rooms[i].capacity - leaving[i], std::min(rooms[i].capacity, sites_[i].planned));
+  }
+}
+
 // Requests that a query stands for: what sites carry over what is asked for; 1 while none says.
-double Balance::weight() const {
+double Balance::weight(Instant now) const {
   double offered = 0;
   for (const auto& load : loads_) {
     if (!load) return 1;  // what a silent site carries is not known
     offered += static_cast<double>(load->offered);
   }
   double asked = 0;
-  for (const auto& [key, rate] : rates_) asked += this->rate(rate, key.service, rate.at);
+  for (const auto& [key, rate] : rates_) asked += this->rate(rate, key.service, now);
   return offered > 0 && asked > 0 ? offered / asked : 1;
 }
 
@@ -115,7 +124,7 @@ std::vector<Balance::Network> Balance::networks(const routing::PerformanceState&
                                                 const routing::Persistence& persistence,
                                                 SiteMask up, Instant now) {
   std::vector<Network> networks;
-  const double each = weight();
+  const double each = weight(now);
   std::erase_if(rates_, [&](const auto& entry) {
     const Seconds memory = memory_of(topology_.services[entry.first.service.index()]);
     return now - entry.second.at > memory * kForgotten;
@@ -178,8 +187,9 @@ std::vector<Balance::Move> Balance::plan(const routing::PerformanceState& state,
   next_ = now + kEvery;
   up_ = up;
   const std::vector<Network> all = networks(state, persistence, up, now);
-  const std::vector<Room> rooms = this->rooms(now);
+  std::vector<Room> rooms = this->rooms();
   if (!is_needed(all, rooms)) return moves;
+  reserve(rooms, now);
   routing::AssignmentProblem problem(rooms);
   for (const Network& network : all) problem.add(network.demand, network.offers);
   const routing::Assignment found = routing::solve(problem);

@@ -13,6 +13,7 @@
 // Cost:     nothing while no site is near its bounds; else some microseconds a network every kEvery.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <unordered_map>
 #include <vector>
@@ -81,11 +82,12 @@ class Balance {
   struct Network;
 
   double rate(const Rate& rate, routing::ServiceId service, Instant now) const;
-  double weight() const;
+  double weight(Instant now) const;
   std::vector<Network> networks(const routing::PerformanceState& state,
                                 const routing::Persistence& persistence, routing::SiteMask up,
                                 Instant now);
-  std::vector<routing::Room> rooms(Instant now);
+  std::vector<routing::Room> rooms() const;
+  void reserve(std::vector<routing::Room>& rooms, Instant now);
   bool is_needed(const std::vector<Network>& networks, const std::vector<routing::Room>& rooms);
 
   routing::Topology topology_;

@@ -132,6 +132,7 @@ json to_json(Engine& engine, const routing::Decision& decision) {
            {"reason", routing::to_string(decision.reason)},
            {"override", routing::to_string(decision.choice.override)},
            {"basis", decision.basis ? json(decision.basis->to_string()) : json()}};
+  if (decision.confidence) out["confidence"] = std::round(*decision.confidence * 1'000) / 1'000;
   if (is_alias(service)) out["host_name"] = decision.named.empty() ? json() : json(best.host_name);
   out["candidates"] = json::array();
   for (const routing::Candidate& candidate : decision.candidates) {

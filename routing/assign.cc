@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <functional>
 #include <limits>
 #include <optional>
 #include <utility>
@@ -14,6 +15,8 @@ namespace isochrone::routing {
 namespace {
 
 using Cost = std::int64_t;  // microseconds
+// The price of a site whose networks can go nowhere else: as far as any path is.
+constexpr Cost kDearest = 60'000'000;
 constexpr Cost kFar = std::numeric_limits<Cost>::max() / 4;
 
 // A part of a site that has one price: within its commit, or beyond.
@@ -226,7 +229,7 @@ class Solver {
     for (std::size_t l = 0; l < lots_.size(); ++l) {
       sites[lots_[l].site] = std::min(sites[lots_[l].site], prices[l] + lots_[l].extra);
     }
-    for (const Cost site : sites) result.prices.emplace_back(std::max<Cost>(site, 0));
+    for (const Cost site : sites) result.prices.emplace_back(std::clamp<Cost>(site, 0, kDearest));
   }
 
   double held_at(std::size_t network, std::size_t site) const {
@@ -244,15 +247,18 @@ class Solver {
     result.sites.assign(problem_.networks(), SiteId(0));
     std::vector<std::size_t> divided;
     for (std::size_t n = 0; n < problem_.networks(); ++n) {
-      bool is_whole = false;
+      const Offer* whole = nullptr;
       for (const Offer& offer : problem_.offers(n)) {
         if (held_at(n, offer.site.index()) < problem_.demand(n) * (1 - 1e-9)) continue;
-        result.sites[n] = offer.site;
-        result.loads[offer.site.index()] += problem_.demand(n);
-        is_whole = true;
-        break;
+        // More than one holds all of nothing.
+        if (whole == nullptr || offer.cost < whole->cost) whole = &offer;
       }
-      if (!is_whole) divided.push_back(n);
+      if (whole == nullptr) {
+        divided.push_back(n);
+        continue;
+      }
+      result.sites[n] = whole->site;
+      result.loads[whole->site.index()] += problem_.demand(n);
     }
     std::stable_sort(divided.begin(), divided.end(), [&](std::size_t a, std::size_t b) {
       return problem_.demand(a) > problem_.demand(b);

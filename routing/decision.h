@@ -65,6 +65,9 @@ struct Decision {
   Choice choice;
   Seconds ttl{0};
   Reason reason = Reason::default_order;
+  // That the site is really the best of those that answered the basis and are up, as far as samples tell,
+  // 0..1; none where it was not measured.
+  std::optional<double> confidence;
   std::optional<Prefix> basis;        // the measured or geographic prefix it rests on
   std::vector<SiteId> named;          // all sites of the answer, the best first; none: withheld
   std::vector<Candidate> candidates;  // in ranking order

@@ -63,6 +63,23 @@ Candidate candidate_of(const Site& site, const Estimate* estimate, Objective obj
   return candidate;
 }
 
+// Against the strongest rival; without any there is no doubt.
+std::optional<double> confidence_of(const Decision& decision, Objective objective) {
+  const auto has_answers = [](const Candidate& one) {
+    return one.estimate && one.estimate->samples > 0;
+  };
+  const auto chosen =
+      std::find_if(decision.candidates.begin(), decision.candidates.end(),
+                   [&](const Candidate& one) { return one.site == decision.choice.site; });
+  if (chosen == decision.candidates.end() || !has_answers(*chosen)) return std::nullopt;
+  double least = 1;
+  for (const Candidate& rival : decision.candidates) {
+    if (&rival == &*chosen || !rival.is_up || !has_answers(rival)) continue;
+    least = std::min(least, chance_better(*chosen->estimate, *rival.estimate, objective));
+  }
+  return least;
+}
+
 }  // namespace
 
 Decision explain(const Topology& topology, const RoutingTable& table, const PerformanceState& state,
@@ -106,6 +123,7 @@ Decision explain(const Topology& topology, const RoutingTable& table, const Pref
     decision.candidates.back().is_named =
         std::find(decision.named.begin(), decision.named.end(), site) != decision.named.end();
   }
+  decision.confidence = confidence_of(decision, asked.objective);
   set_marks(decision, table.rankings().marks(decision.choice.ranking));
   return decision;
 }

@@ -4,7 +4,9 @@
 #include "routing/policy.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
+#include <numbers>
 #include <optional>
 #include <utility>
 
@@ -243,6 +245,13 @@ Micros score(const Estimate& estimate, Objective objective) {
                      : objective == Objective::p90 ? estimate.p90
                                                    : estimate.p50;
   return rtt + kRetransmission * loss / (1'000 - loss);
+}
+
+double chance_better(const Estimate& a, const Estimate& b, Objective objective) {
+  const auto gap = static_cast<double>((score(b, objective) - score(a, objective)).count());
+  // A microsecond is what times are kept in: nothing is surer than that.
+  const auto error = static_cast<double>(std::max(noise(a, b), Micros(1)).count());
+  return std::erfc(-gap / error / std::numbers::sqrt2) / 2;
 }
 
 bool is_measured(const Service& service, const PrefixState& prefix) {

@@ -20,6 +20,9 @@ namespace isochrone::routing {
 // 1 s). A path that never answered is worse than any other.
 Micros score(const Estimate& estimate, Objective objective = Objective::p50);
 
+// How likely the first of two paths that answered is really the better, as far as their samples tell: 0..1.
+double chance_better(const Estimate& a, const Estimate& b, Objective objective);
+
 // Whether any site of the service ever answered from this prefix: only then does the prefix speak
 // in the service's table.
 bool is_measured(const Service& service, const PrefixState& prefix);

@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "linear_program.h"
+#include "tests/routing/linear_program.h"
 
 #include <coin/Clp_C_Interface.h>
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 #include <memory>
 #include <vector>
 
 namespace isochrone::routing::testing {
 namespace {
+
+// What Clp takes for infinite.
+constexpr double kInfinite = std::numeric_limits<double>::max();
 
 // Columns: each offer's demand, then what each site carries beyond its commit. Rows: each network is
 // served wholly; each site carries no more than its capacity; what exceeds the commit is counted.
@@ -38,16 +43,16 @@ std::optional<double> least_cost(const AssignmentProblem& problem) {
   const std::size_t networks = problem.networks();
   const std::size_t sites = problem.rooms().size();
   Program program;
-  std::vector<double> row_lower(networks + 2 * sites, -COIN_DBL_MAX);
-  std::vector<double> row_upper(networks + 2 * sites, COIN_DBL_MAX);
-  const auto bound = [](double value) { return std::isinf(value) ? COIN_DBL_MAX : value; };
+  std::vector<double> row_lower(networks + 2 * sites, -kInfinite);
+  std::vector<double> row_upper(networks + 2 * sites, kInfinite);
+  const auto bound = [](double value) { return std::isinf(value) ? kInfinite : value; };
   for (std::size_t n = 0; n < networks; ++n) {
     row_lower[n] = row_upper[n] = problem.demand(n);
     for (const Offer& offer : problem.offers(n)) {
       program.entry(n, 1);
       program.entry(networks + offer.site.index(), 1);
       program.entry(networks + sites + offer.site.index(), 1);
-      program.end_column(static_cast<double>(offer.cost.count()), COIN_DBL_MAX);
+      program.end_column(static_cast<double>(offer.cost.count()), kInfinite);
     }
   }
   for (std::size_t s = 0; s < sites; ++s) {
@@ -55,7 +60,7 @@ std::optional<double> least_cost(const AssignmentProblem& problem) {
     row_upper[networks + s] = bound(room.capacity);
     row_upper[networks + sites + s] = bound(std::min(room.commit, room.capacity));
     program.entry(networks + sites + s, -1);
-    program.end_column(static_cast<double>(room.beyond.count()), COIN_DBL_MAX);
+    program.end_column(static_cast<double>(room.beyond.count()), kInfinite);
   }
   const std::unique_ptr<Clp_Simplex, decltype(&Clp_deleteModel)> model(Clp_newModel(),
                                                                        Clp_deleteModel);

@@ -7,8 +7,8 @@
 #include <numeric>
 
 #include "base/random.h"
-#include "linear_program.h"
 #include "routing/assign.h"
+#include "tests/routing/linear_program.h"
 
 namespace isochrone::routing {
 namespace {

@@ -39,6 +39,15 @@ struct World {
   }
 };
 
+TEST(Explain, SaysHowSureItIs) {
+  const World world;
+  EXPECT_GT(*world.explained("10.1.2.3").confidence, 0.999);  // 9 ms against 90
+  EXPECT_EQ(world.explained("10.1.9.1").confidence, 1);       // the only one that answered
+  EXPECT_FALSE(world.explained("10.9.9.9").confidence);       // by the map
+  // The rival is down.
+  EXPECT_EQ(world.explained("10.1.2.3", site_bit(kFra) | site_bit(kIad)).confidence, 1);
+}
+
 TEST(Explain, NamesTheLayerThatSpokeAndItsPrefix) {
   struct Case {
     const char* client;

@@ -54,6 +54,21 @@ TEST(Score, CountsARetransmissionForLossThatIsCertain) {
   EXPECT_GT(score(lossy(30, 1000, 5)), Micros(100'000'000));
 }
 
+TEST(Score, IsSurerOfWideGapsAndManySamples) {
+  const auto chance = [](double a, double b, std::uint32_t samples) {
+    Estimate first = rtt(a, 2);
+    Estimate second = rtt(b, 2);
+    first.samples = second.samples = samples;
+    return chance_better(first, second, Objective::p50);
+  };
+  EXPECT_DOUBLE_EQ(chance(30, 30, 10), 0.5);
+  EXPECT_GT(chance(30, 31, 10), 0.5);
+  EXPECT_GT(chance(30, 34, 10), chance(30, 31, 10));
+  EXPECT_GT(chance(30, 31, 100), chance(30, 31, 3));
+  EXPECT_NEAR(chance(30, 31, 10) + chance(31, 30, 10), 1, 1e-9);
+  EXPECT_GT(chance(30, 300, 3), 0.99);
+}
+
 TEST(Preference, StartsWithTheBest) {
   PrefixState state = measured(kPrefix, {{kFra, rtt(30)}, {kIad, rtt(20)}, {kSin, rtt(150)}});
   EXPECT_TRUE(decide_preferences(state, three_sites(), kAllSites, kNow));
