@@ -27,8 +27,8 @@ constexpr double kFewExamples = 30;
 // Deviations of a client from its place, in logarithms: shared by all sites (its access network),
 // by sites near each other (its continent's cables), and a path's own.
 constexpr double kAccess = 0.13;
-constexpr double kRegion = 0.10;
-constexpr double kOwn = 0.08;
+constexpr double kRegion = 0.08;
+constexpr double kOwn = 0.07;
 constexpr double kRegionMs = 30;
 
 using Point = Places::Point;
