@@ -184,10 +184,12 @@ void Core::reconfigure(const Options& options, const routing::Topology& topology
 Core::Admitted Core::admit(std::vector<event::Event> events, Instant now) {
   Admitted admitted;
   admitted.fresh.reserve(events.size());
+  admitted.fresh_at.reserve(events.size());
   for (std::size_t i = 0; i < events.size(); ++i) {
     switch (dedup_.check(events[i].id, now)) {
       case Seen::first_time:
         admitted.fresh.push_back(std::move(events[i]));
+        admitted.fresh_at.push_back(i);
         break;
       case Seen::duplicate:
         admitted.repeated.push_back(std::move(events[i]));
@@ -209,28 +211,10 @@ std::vector<Note> Core::notes() const {
   return notes;
 }
 
-void Core::undo() { dedup_.rollback(); }
-
 void Core::apply(const std::vector<event::Event>& events,
                  const std::vector<event::Position>& positions, Instant now) {
   dedup_.commit();
-  for (std::size_t i = 0; i < events.size(); ++i) {
-    const event::Event& event = events[i];
-    if (const auto* measurement = std::get_if<event::Measurement>(&event.payload)) {
-      apply_payload(*measurement, event, positions[i]);
-    } else if (const auto* load = std::get_if<event::Load>(&event.payload)) {
-      balance_.carried(*load, event.time);
-    } else if (const auto* demand = std::get_if<event::Demand>(&event.payload)) {
-      balance_.asked(*demand, now);
-      if (plan_.is_limited()) {
-        plan_.asked(*demand, targets_.note(*demand, now), now);
-      } else if (auto target = targets_.ask(*demand, now)) {
-        say(std::move(*target), now);
-      }
-    } else if (const auto* health = std::get_if<event::Health>(&event.payload)) {
-      apply_health(*health, event.time, now);
-    }
-  }
+  for (std::size_t i = 0; i < events.size(); ++i) apply_event(events[i], positions[i], now);
 }
 
 void Core::apply_payload(const event::Measurement& measurement, const event::Event& event,

@@ -49,8 +49,9 @@ class Core {
   };
   struct Admitted {
     std::vector<event::Event> fresh;
+    std::vector<std::size_t> fresh_at;     // their indexes among what was given
     std::vector<event::Event> repeated;    // whose id was seen before
-    std::vector<std::size_t> repeated_at;  // their indexes
+    std::vector<std::size_t> repeated_at;  // likewise
     std::vector<std::size_t> refused;      // indexes: too many sources
   };
   struct Outbox {
@@ -73,7 +74,9 @@ class Core {
   std::vector<Note> notes() const;
   void apply(const std::vector<event::Event>& events, const std::vector<event::Position>& positions,
              Instant now);
-  void undo();
+  void undo() { dedup_.rollback(); }
+  // What others appended to a log that is shared; nothing is admitted meanwhile.
+  void take(const Foreign& foreign, Instant now);
 
   void advance(Instant now);
   const Outbox& outbox() const noexcept { return outbox_; }
@@ -102,6 +105,8 @@ class Core {
   Instant changed_at() const noexcept { return changed_at_; }
 
  private:
+  void apply_event(const event::Event& event, event::Position position, Instant now);
+  void take_state(const event::State& state, Instant now);
   void apply_payload(const event::Measurement& m, const event::Event& event,
                      event::Position position);
   void apply_health(const event::Health& health, Instant said, Instant now);

@@ -147,6 +147,7 @@ std::string Dedup::encode(const Source& source) {
 }
 
 bool Dedup::restore(std::string_view name, std::string_view bytes) {
+  if (bytes.empty()) return sources_.erase(std::string(name)) > 0;
   RecordReader reader(bytes);
   Source source;
   source.last_seen = from_unix_nanos(static_cast<std::int64_t>(reader.u64()));

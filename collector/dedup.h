@@ -48,7 +48,8 @@ class Dedup {
   std::vector<Record> changes() const;
   void commit();
   void rollback();
-  // Takes back what changes() gave in an earlier life; a record it cannot read is refused.
+  // Takes back what changes() gave in an earlier life, or another collector's; a record it cannot read
+  // is refused.
   bool restore(std::string_view source, std::string_view bytes);
 
   std::size_t sources() const noexcept { return sources_.size(); }

@@ -169,48 +169,82 @@ void Engine::handle(std::vector<Message> messages) {
   followers_.serve(now());
 }
 
-// What is new goes to `fresh`, what is refused to each batch's own list.
-std::vector<Engine::Outcome> Engine::admit(std::vector<Submission>& submissions,
-                                           std::vector<event::Event>& fresh) {
-  std::vector<Outcome> outcomes;
-  Repetitions repetitions(log_, fresh);
-  for (Submission& submission : submissions) {
-    Batch& batch = submission.batch;
-    auto admitted = core_.admit(std::move(batch.events), now());
-    Outcome outcome{admitted.fresh.size(), 0};
-    std::move(admitted.fresh.begin(), admitted.fresh.end(), std::back_inserter(fresh));
-    const auto reject = [&](std::size_t i, Refusal why, std::string error) {
-      batch.rejected.push_back({batch.indexes[i], batch.lines[i], why, std::move(error)});
-    };
-    for (const std::size_t i : admitted.refused) {
-      reject(i, Refusal::sources, "too many different sources");
-    }
-    for (std::size_t i = 0; i < admitted.repeated.size(); ++i) {
-      const event::Event& event = admitted.repeated[i];
-      std::optional<Found> stored;
-      const auto verdict = repetitions.judge(event, stored);
-      if (verdict == Repetitions::Verdict::other) {
-        incidents_.add(event, *stored, now());
-        reject(admitted.repeated_at[i], Refusal::id_reused, describe_reuse(event.id, *stored));
-        continue;
-      }
-      ++outcome.duplicates;
-      if (verdict == Repetitions::Verdict::unknown) counters_.unverified.add();
-    }
-    outcomes.push_back(outcome);
+// Where an event of a commit came from.
+struct Engine::Admission {
+  struct Origin {
+    std::size_t submission;
+    std::size_t at;  // in its batch
+  };
+  struct Reuse {
+    event::Event refused;
+    Found stored;
+  };
+  struct Outcome {
+    std::size_t accepted = 0;
+    std::size_t duplicates = 0;
+  };
+  std::vector<event::Event> fresh;  // to be judged, then what is new of it
+  std::vector<Origin> origins;      // of fresh
+  std::vector<Outcome> outcomes;    // by submission
+  std::vector<Reuse> reused;
+};
+
+// Judges what is in `fresh` and leaves there what is new; what is refused goes to each batch's own list.
+void Engine::admit(std::vector<Submission>& submissions, Admission& admission) {
+  auto admitted = core_.admit(std::move(admission.fresh), now());
+  const std::vector<Admission::Origin> origins = std::move(admission.origins);
+  admission.fresh = std::move(admitted.fresh);
+  admission.origins.clear();
+  for (Admission::Outcome& outcome : admission.outcomes) outcome.accepted = 0;
+  for (const std::size_t i : admitted.fresh_at) {
+    admission.origins.push_back(origins[i]);
+    ++admission.outcomes[origins[i].submission].accepted;
   }
-  return outcomes;
+  const auto reject = [&](std::size_t i, Refusal why, std::string error) {
+    Batch& batch = submissions[origins[i].submission].batch;
+    const std::size_t at = origins[i].at;
+    batch.rejected.push_back({batch.indexes[at], batch.lines[at], why, std::move(error)});
+  };
+  for (const std::size_t i : admitted.refused) {
+    reject(i, Refusal::sources, "too many different sources");
+  }
+  Repetitions repetitions(log_, admission.fresh);
+  for (std::size_t i = 0; i < admitted.repeated.size(); ++i) {
+    const event::Event& event = admitted.repeated[i];
+    std::optional<Found> stored;
+    const auto verdict = repetitions.judge(event, stored);
+    if (verdict == Repetitions::Verdict::other) {
+      reject(admitted.repeated_at[i], Refusal::id_reused, describe_reuse(event.id, *stored));
+      admission.reused.push_back({event, std::move(*stored)});
+      continue;
+    }
+    ++admission.outcomes[origins[admitted.repeated_at[i]].submission].duplicates;
+    if (verdict == Repetitions::Verdict::unknown) counters_.unverified.add();
+  }
 }
 
 void Engine::commit(std::vector<Submission> submissions) {
-  std::vector<event::Event> fresh;
-  const std::vector<Outcome> outcomes = admit(submissions, fresh);
-  std::vector<Note> notes = core_.notes();
-  notes.insert(notes.end(), incidents_.notes().begin(), incidents_.notes().end());
+  Admission admission;
+  admission.outcomes.resize(submissions.size());
+  for (std::size_t i = 0; i < submissions.size(); ++i) {
+    std::vector<event::Event>& events = submissions[i].batch.events;
+    for (std::size_t at = 0; at < events.size(); ++at) admission.origins.push_back({i, at});
+    std::move(events.begin(), events.end(), std::back_inserter(admission.fresh));
+  }
   std::vector<event::Position> positions;
-  if (!append(fresh, notes, positions)) {
+  while (true) {
+    admit(submissions, admission);
+    for (const Admission::Reuse& each : admission.reused) {
+      incidents_.add(each.refused, each.stored, now());
+    }
+    std::vector<Note> notes = core_.notes();
+    notes.insert(notes.end(), incidents_.notes().begin(), incidents_.notes().end());
+    const Appended appended = append(admission.fresh, notes, positions);
+    if (appended == Appended::yes) break;
     core_.undo();
     incidents_.rollback();
+    // What others wrote may have some of these events.
+    if (appended == Appended::others_did && catch_up()) continue;
     for (const Submission& submission : submissions) {
       submission.reply->reply(http_error(503, "the event log cannot be written; nothing was kept",
                                          "post the same events again later"));
@@ -224,18 +258,34 @@ void Engine::commit(std::vector<Submission> submissions) {
                     incidents_.total()));
   }
   incidents_.commit();
-  core_.apply(fresh, positions, now());
-  tasks_.note(fresh, now());
+  core_.apply(admission.fresh, positions, now());
+  tasks_.note(admission.fresh, now());
   for (std::size_t i = 0; i < submissions.size(); ++i) {
     const auto& rejected = submissions[i].batch.rejected;
-    counters_.accepted.add(outcomes[i].accepted);
-    counters_.duplicates.add(outcomes[i].duplicates);
+    const Admission::Outcome& outcome = admission.outcomes[i];
+    counters_.accepted.add(outcome.accepted);
+    counters_.duplicates.add(outcome.duplicates);
     for (const Rejected& each : rejected) {
       counters_.rejected[static_cast<std::size_t>(each.why)].add();
     }
-    submissions[i].reply->reply(receipt(outcomes[i].accepted, outcomes[i].duplicates, rejected));
+    submissions[i].reply->reply(receipt(outcome.accepted, outcome.duplicates, rejected));
   }
   flush_outbox();
+}
+
+// What other collectors appended counts here too.
+bool Engine::catch_up() {
+  const auto foreign = log_.catch_up();
+  if (!foreign) return false;
+  for (const Foreign& each : *foreign) {
+    core_.take(each, now());
+    tasks_.note(each.events, now());
+    for (const event::Event& event : each.events) {
+      arrived_[static_cast<std::size_t>(event.channel())] = now();
+    }
+  }
+  if (!foreign->empty()) incidents_.restore(log_);
+  return true;
 }
 
 std::uint64_t Engine::rejected() const noexcept {
@@ -244,15 +294,17 @@ std::uint64_t Engine::rejected() const noexcept {
   return all;
 }
 
-bool Engine::append(const std::vector<event::Event>& events, const std::vector<Note>& notes,
-                    std::vector<event::Position>& positions) {
-  if (events.empty() && notes.empty()) return true;
+Engine::Appended Engine::append(const std::vector<event::Event>& events,
+                                const std::vector<Note>& notes,
+                                std::vector<event::Position>& positions) {
+  if (events.empty() && notes.empty()) return Appended::yes;
   auto appended = log_.append(events, notes, now());
+  if (!appended && appended.error().code() == Errc::invalid) return Appended::others_did;
   if (!appended) {
     counters_.commit_failures.add();
     if (!is_broken_) log_error(appended.error().text() + "; posts are refused until it can");
     is_broken_ = true;
-    return false;
+    return Appended::no;
   }
   counters_.commits.add();
   const Instant at = now();
@@ -262,13 +314,16 @@ bool Engine::append(const std::vector<event::Event>& events, const std::vector<N
   if (is_broken_) log_info("event log writes again");
   is_broken_ = false;
   positions = std::move(*appended);
-  return true;
+  return Appended::yes;
 }
 
 void Engine::flush_outbox() {
-  if (core_.outbox().empty()) return;
-  std::vector<event::Position> positions;
-  if (append(core_.outbox().events, core_.outbox().notes, positions)) core_.outbox_is_durable();
+  while (!core_.outbox().empty()) {
+    std::vector<event::Position> positions;
+    const Appended appended = append(core_.outbox().events, core_.outbox().notes, positions);
+    if (appended == Appended::yes) core_.outbox_is_durable();
+    if (appended != Appended::others_did || !catch_up()) return;
+  }
 }
 
 void Engine::look_at_clock() {
@@ -292,6 +347,7 @@ void Engine::trim() {
 
 void Engine::tick() {
   look_at_clock();
+  static_cast<void>(catch_up());
   core_.advance(now());
   flush_outbox();
   followers_.serve(now());

@@ -87,15 +87,14 @@ class Engine {
   using Message = std::variant<Submission, Following, Question>;
 
   void handle(std::vector<Message> messages);
-  struct Outcome {
-    std::size_t accepted = 0;
-    std::size_t duplicates = 0;
-  };
+  // What the batches of one commit bring, and what came of it.
+  struct Admission;
   void commit(std::vector<Submission> submissions);
-  std::vector<Outcome> admit(std::vector<Submission>& submissions,
-                             std::vector<event::Event>& fresh);
-  bool append(const std::vector<event::Event>& events, const std::vector<Note>& notes,
-              std::vector<event::Position>& positions);
+  void admit(std::vector<Submission>& submissions, Admission& admission);
+  enum class Appended { yes, no, others_did };
+  Appended append(const std::vector<event::Event>& events, const std::vector<Note>& notes,
+                  std::vector<event::Position>& positions);
+  bool catch_up();
   void flush_outbox();
   void remember_tasks();
   void tick();

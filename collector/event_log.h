@@ -57,6 +57,15 @@ struct Keep {
   std::uint64_t bytes = 0;
 };
 using Retention = std::array<Keep, event::kChannels>;  // by Channel
+// A position of each channel, by Channel; 0: none.
+using Firsts = std::array<event::Position, event::kChannels>;
+
+// What somebody else appended to a log that collectors share.
+struct Foreign {
+  std::vector<event::Event> events;
+  std::vector<event::Position> positions;
+  std::vector<Note> notes;
+};
 
 struct Damage {
   std::uint64_t events = 0;      // positions whose event is lost; each counted once
@@ -69,10 +78,15 @@ class EventLog {
  public:
   virtual ~EventLog() = default;
 
-  // Gives each event its position in its channel, in order. `now` is when it arrived.
+  // Gives each event its position in its channel, in order. `now` is when it arrived. Errc::invalid,
+  // and nothing is appended, while there is something that catch_up() has not given yet.
   virtual Result<std::vector<event::Position>> append(const std::vector<event::Event>& events,
                                                       const std::vector<Note>& notes,
                                                       Instant now) = 0;
+
+  // What others appended since, each once, in the order of the log; its own appends are none of it.
+  // A log that nobody else writes has nothing to give.
+  virtual Result<std::vector<Foreign>> catch_up() { return std::vector<Foreign>{}; }
 
   // At most `limit` events after a position, in order. Of the state channel what is older than the
   // retention is left out unless it is the newest of its prefix.

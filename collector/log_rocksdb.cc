@@ -18,17 +18,6 @@ using event::Position;
 namespace {
 
 constexpr std::string_view kLogIdKey = "log-id";
-constexpr std::string_view kFirstKey = "first/";      // then the channel's number
-constexpr std::string_view kCheckedKey = "checked/";  // positions up to it were looked at for gaps
-constexpr std::string_view kLostKey = "lost";         // how many were found missing, ever
-
-std::string channel_key(std::string_view start, std::size_t channel) {
-  return std::string(start) + static_cast<char>('0' + channel);
-}
-
-Bytes as_bytes(std::string_view text) {
-  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
-}
 
 }  // namespace
 
@@ -138,7 +127,7 @@ Result<std::vector<Position>> RocksDbLog::append(const std::vector<event::Event>
       batch.Put(database_->family(kNotes), note.key, sealed(note.bytes));
     }
   }
-  const auto status = database_->write(batch, true);
+  const auto status = database_->write(batch, is_synced_);
   if (!status.ok()) return fail(Errc::io, "event log: " + status.ToString());
   for (std::size_t i = 0; i < next.size(); ++i) {
     last_[i].store(next[i]);
@@ -182,74 +171,7 @@ std::uint64_t RocksDbLog::close(rocksdb::WriteBatch& batch, Channel channel, con
   return bytes.size();
 }
 
-std::size_t RocksDbLog::trim(const Retention& keep, Instant now, std::size_t limit) {
-  std::size_t gone = 0;
-  for (std::size_t i = 0; i < event::kChannels && gone < limit; ++i) {
-    gone += trim_channel(static_cast<Channel>(i), keep[i], now, limit - gone);
-  }
-  return gone;
-}
-
-std::size_t RocksDbLog::trim_channel(Channel channel, const Keep& keep, Instant now,
-                                     std::size_t limit) {
-  const std::size_t i = index_of(channel);
-  const Position start = first(channel);
-  Position mark = start;
-  std::uint64_t held = bytes(channel);
-  rocksdb::WriteBatch batch;
-  const auto it = database_->iterate(kBlocks);
-  for (it->Seek(block_key(channel, start)); is_in(*it, channel); it->Next()) {
-    const auto info = BlockInfo::decode(view(it->value()));
-    const Position end = last_of(*it);
-    // The last events stay: their position is where the count goes on after a restart.
-    if (end == last(channel) || mark - start >= limit) break;
-    const bool is_too_much = keep.bytes > 0 && held > keep.bytes;
-    if (info && info->arrival + keep.age >= now && !is_too_much) break;
-    if (channel == Channel::state) keep_states(view(it->key()), batch);
-    held -= info ? std::min(held, info->bytes) : 0;
-    mark = end + 1;
-  }
-  if (mark == start) return 0;
-  batch.Put(channel_key(kFirstKey, i), number(mark));
-  batch.DeleteRange(database_->family(kBlocks), block_key(channel, 0), block_key(channel, mark));
-  // Not synced: what a crash brings back is trimmed again.
-  if (!database_->write(batch, false).ok()) return 0;
-  marks_->first[i].store(mark);
-  bytes_[i].store(held);
-  database_->drop_files(events_of(channel), number(0), number(mark));
-  return static_cast<std::size_t>(mark - start);
-}
-
-// States of a block that goes: those that are the newest of their prefix are kept aside.
-void RocksDbLog::keep_states(std::string_view block, rocksdb::WriteBatch& batch) const {
-  rocksdb::PinnableSlice value;
-  static_cast<void>(database_->get(events_of(Channel::state), block.substr(1), value));
-  BlockReader reader(view(value), Channel::state);
-  while (reader.next()) {
-    const auto event = event::from_protobuf(as_bytes(reader.event()));
-    if (!event) continue;
-    const auto& state = std::get<event::State>(event->payload);
-    const std::string prefix = prefix_key(state.prefix);
-    rocksdb::PinnableSlice newest;
-    if (!database_->get(kStates, prefix, newest)) continue;
-    const auto held = unsealed(view(newest));
-    if (!held || get_u64(*held) != reader.position()) continue;
-    rocksdb::PinnableSlice before;
-    if (database_->get(kKept, "x" + prefix, before)) {
-      batch.Delete(database_->family(kKept), "p" + std::string(view(before)));
-    }
-    // A prefix that is no longer measured is remembered only for as long as everything else.
-    if (state.paths.empty()) {
-      batch.Delete(database_->family(kKept), "x" + prefix);
-      batch.Delete(database_->family(kStates), prefix);
-      continue;
-    }
-    batch.Put(database_->family(kKept), "p" + number(reader.position()), sealed(reader.event()));
-    batch.Put(database_->family(kKept), "x" + prefix, number(reader.position()));
-  }
-}
-
-Result<std::unique_ptr<EventLog>> open_rocksdb_log(const std::filesystem::path& folder) {
+Result<std::unique_ptr<RocksDbLog>> RocksDbLog::open(const std::filesystem::path& folder) {
   auto marks = std::make_shared<Marks>();
   // Before it is opened: what was read back from it is deleted then.
   const Salvaged salvaged = salvage_wals(folder);
@@ -267,6 +189,10 @@ Result<std::unique_ptr<const EventLog>> read_rocksdb_log(const std::filesystem::
   auto log = std::make_unique<RocksDbLog>(std::move(*database), std::move(marks));
   log->begin_reading();
   return log;
+}
+
+Result<std::unique_ptr<EventLog>> open_rocksdb_log(const std::filesystem::path& folder) {
+  return RocksDbLog::open(folder);
 }
 
 }  // namespace isochrone::collector

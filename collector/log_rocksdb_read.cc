@@ -89,11 +89,7 @@ Position RocksDbLog::before(Channel channel, Instant since) const {
 }
 
 void RocksDbLog::newest_states(const std::function<void(std::string_view)>& take) const {
-  const auto it = database_->iterate(kStates);
-  for (it->SeekToFirst(); it->Valid(); it->Next()) {
-    const auto held = unsealed(view(it->value()));
-    if (held && held->size() > 8) take(held->substr(8));
-  }
+  states([&](Position, std::string_view event) { take(event); });
 }
 
 std::optional<std::string> RocksDbLog::note(std::string_view key) const {

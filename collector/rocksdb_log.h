@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// RocksDbLog: the event log in RocksDB; log_rocksdb.cc writes and trims, log_rocksdb_read.cc reads.
+// RocksDbLog: the event log in RocksDB; log_rocksdb.cc writes, _read.cc reads, _trim.cc trims.
 //
 // Threads: as EventLog says; what is read again and again (ends, sizes) is kept in atomics.
-// Damage:  a block whose events are not all there is counted once; what is missing between blocks is
-//          found when the log is opened.
+// Damage:  a block whose events are not all there counts once; gaps are found when it is opened.
 #pragma once
 
 #include <array>
@@ -31,8 +30,16 @@ inline std::string number(std::uint64_t value) {
   return out;
 }
 
+constexpr std::string_view kFirstKey = "first/";      // then the channel's number
+constexpr std::string_view kCheckedKey = "checked/";  // positions up to it were looked at for gaps
+constexpr std::string_view kLostKey = "lost";         // how many were found missing, ever
+inline std::string channel_key(std::string_view start, std::size_t channel) {
+  return std::string(start) + static_cast<char>('0' + channel);
+}
+
 class RocksDbLog final : public EventLog {
  public:
+  static Result<std::unique_ptr<RocksDbLog>> open(const std::filesystem::path& folder);
   RocksDbLog(std::unique_ptr<Database> database, std::shared_ptr<Marks> marks)
       : database_(std::move(database)), marks_(std::move(marks)) {}
 
@@ -62,6 +69,15 @@ class RocksDbLog final : public EventLog {
   std::size_t trim(const Retention& keep, Instant now, std::size_t limit) override;
   const std::string& id() const override { return id_; }
   Damage damage() const override;
+
+  // For a replica of another log (collector/nats_log.h), its truth: writes are not synced; skip_to()
+  // numbers on where events were not to be had; restate() takes states unless newer ones are known.
+  void repeat_another() { is_synced_ = false; }
+  std::optional<Error> skip_to(const Firsts& next);
+  Firsts due(const Retention& keep, Instant now, std::size_t limit) const;
+  std::size_t trim_to(const Firsts& marks);
+  void states(const std::function<void(event::Position, std::string_view)>& take) const;
+  std::optional<Error> restate(const std::vector<StoredBytes>& states);
 
  private:
   struct OpenBlock;
@@ -101,13 +117,15 @@ class RocksDbLog final : public EventLog {
   std::optional<Found> find_in(std::string_view block, const event::EventId& id,
                                std::uint64_t guess) const;
 
-  std::size_t trim_channel(event::Channel channel, const Keep& keep, Instant now,
-                           std::size_t limit);
+  event::Position due_of(event::Channel channel, const Keep& keep, Instant now,
+                         std::size_t limit) const;
+  std::size_t trim_channel(event::Channel channel, event::Position mark);
   void keep_states(std::string_view block, rocksdb::WriteBatch& batch) const;
 
   std::unique_ptr<Database> database_;
   std::shared_ptr<Marks> marks_;
   std::string id_;
+  bool is_synced_ = true;
   std::array<std::atomic<event::Position>, event::kChannels> last_{};
   std::array<std::atomic<std::uint64_t>, event::kChannels> bytes_{};
   std::uint64_t lost_ = 0;
