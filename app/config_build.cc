@@ -9,6 +9,7 @@
 
 #include "app/config_access.h"
 #include "app/config_dnstap.h"
+#include "app/config_log.h"
 #include "app/config_section.h"
 #include "app/config_services.h"
 #include "app/config_zones.h"
@@ -170,6 +171,7 @@ class Builder {
       if (channel.has("max-size")) keep.bytes = number<std::uint64_t>(channel, "max-size");
     }
     read_alerts(section.section("alerts"), options);
+    options.log = read_log(section.section("log"));
   }
 
   void read_alerts(const Section& section, collector::Options& options) {

@@ -26,6 +26,7 @@ void compare_dns(const dns::Options& a, const dns::Options& b, const Compare& co
 void compare_collector(const collector::Options& a, const collector::Options& b,
                        const Compare& compare) {
   compare(a.listen == b.listen, "collector.listen");
+  compare(a.log == b.log, "collector.log");
   compare(a.window == b.window, "collector.window");
   compare(a.lateness == b.lateness, "collector.lateness");
   compare(a.max_body_bytes == b.max_body_bytes, "collector.max-body");

@@ -14,6 +14,7 @@ pkg_check_modules(libbpf REQUIRED IMPORTED_TARGET libbpf)
 pkg_check_modules(libxdp REQUIRED IMPORTED_TARGET libxdp)
 pkg_check_modules(fstrm REQUIRED IMPORTED_TARGET libfstrm)
 pkg_check_modules(libcap REQUIRED IMPORTED_TARGET libcap)
+pkg_check_modules(libnats REQUIRED IMPORTED_TARGET libnats)
 pkg_check_modules(libseccomp REQUIRED IMPORTED_TARGET libseccomp)  # tests
 pkg_check_modules(clp REQUIRED IMPORTED_TARGET clp)                # tests
 find_package(CURL REQUIRED)          # CURL::libcurl

@@ -11,6 +11,7 @@
 #include "collector/engine.h"
 #include "collector/http.h"
 #include "collector/log_rocksdb.h"
+#include "collector/nats_log.h"
 #include "collector/watch.h"
 
 namespace isochrone::collector {
@@ -23,6 +24,11 @@ Result<Geo> load_geo(const Options& options) {
   auto loaded = routing::GeoPrior::load(options.geo_database);
   if (!loaded) return tl::unexpected(loaded.error());
   return std::make_shared<const routing::GeoPrior>(std::move(*loaded));
+}
+
+Result<std::unique_ptr<EventLog>> open_log(const Options& options) {
+  return options.log.servers.empty() ? open_rocksdb_log(options.state_dir / "log")
+                                     : open_nats_log(options.log, options.state_dir / "replica");
 }
 
 std::shared_ptr<const Rules> make_rules(const Options& options, const routing::Topology& topology) {
@@ -63,7 +69,7 @@ Result<std::unique_ptr<Collector>> Collector::start(const Options& options,
                                                     Fd listener) {
   auto geo = load_geo(options);
   if (!geo) return tl::unexpected(geo.error());
-  auto log = open_rocksdb_log(options.state_dir / "log");
+  auto log = open_log(options);
   if (!log) return tl::unexpected(log.error());
 
   std::unique_ptr<Collector> collector(new Collector);
@@ -100,6 +106,9 @@ Result<void> Collector::reload(const Options& options, const routing::Topology& 
   }
   if (options.state_dir != before.state_dir) {
     return fail(Errc::invalid, "node.state-dir needs a restart to change");
+  }
+  if (options.log != before.log) {
+    return fail(Errc::invalid, "collector.log needs a restart to change");
   }
   if (options.window != before.window || options.lateness != before.lateness) {
     return fail(Errc::invalid, "collector.window and lateness need a restart to change");

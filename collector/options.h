@@ -13,6 +13,7 @@
 #include "base/time.h"
 #include "collector/conditions.h"
 #include "collector/event_log.h"
+#include "collector/nats.h"
 #include "event/access.h"
 
 namespace isochrone::collector {
@@ -26,6 +27,7 @@ constexpr std::array<Keep, event::kChannels> no_exceptions() {
 struct Options {
   Endpoint listen;
   std::filesystem::path state_dir;  // the event log lives in state_dir/log
+  NatsOptions log;                  // with servers: there, and what repeats it in state_dir/replica
   std::string node_name;
   Millis window{5'000};           // samples of one path that are reduced together
   Millis lateness{1'000};         // how long after its end a window takes late events

@@ -90,7 +90,6 @@ class RocksDbLog final : public EventLog {
   std::uint64_t read_number(const std::string& key) const;
   void look_at(event::Channel channel, rocksdb::WriteBatch& batch);
   void lose(event::Channel channel, std::uint64_t events);
-  // log_rocksdb_mend.cc
   std::optional<Error> mend();
   std::optional<Error> reindex();
   std::optional<Error> put_back(const Salvaged& salvaged);

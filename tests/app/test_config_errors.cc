@@ -54,6 +54,21 @@ TEST_F(ConfigErrors, EachFaultSaysWhereWhatAndWhatToDo) {
     std::string error;
   };
   const std::vector<Row> rows = {
+      {3, "collector: {listen: 127.0.0.1@0, log: {nats: localhost}}",
+       "3:46: collector.log.nats: localhost is no NATS server; write nats://HOST:4222"},
+      {3, "collector: {listen: 127.0.0.1@0, log: {nats: nats://me:word@n1}}",
+       "3:46: collector.log.nats: a user or password in a URL is read by whoever reads this file; "
+       "put it into collector.log.credentials or token-file"},
+      {3, "collector: {listen: 127.0.0.1@0, log: {nats: []}}",
+       "3:46: collector.log.nats: none; name the servers, or remove collector.log to keep the "
+       "event log on this machine"},
+      {3, "collector: {listen: 127.0.0.1@0, log: {nats: nats://n1, replicas: 2}}",
+       "3:67: collector.log.replicas: two replicas need both to work, four need three; write 1, 3 "
+       "or 5"},
+      {3, "collector: {listen: 127.0.0.1@0, log: {nats: nats://n1, stream: a.b}}",
+       "3:65: collector.log.stream: NATS takes no dot in the name of a stream; remove it"},
+      {3, "collector: {listen: 127.0.0.1@0, log: {nats: nats://n1, key: example.com.zone}}",
+       "3:62: collector.log: a certificate and its key belong together; give both"},
       {1, "node: {name: ns1, role: [dns]}",
        "1:19: unknown key \"role\"; correct or remove it (did you mean \"roles\"?)"},
       {1, "node: {name: ns1, listen: 1}",

@@ -7,8 +7,10 @@
 #include <set>
 
 #include "collector/log_rocksdb.h"
+#include "collector/nats_log.h"
 #include "event/codec.h"
 #include "tests/collector/vocabulary.h"
+#include "tests/support/nats_server.h"
 
 namespace isochrone::collector {
 namespace {
@@ -22,8 +24,25 @@ struct Implementation {
   std::function<Result<std::unique_ptr<EventLog>>(const std::filesystem::path&)> open;
 };
 
+// One server serves this process; every log has a stream of its own, named after its folder.
+Result<std::unique_ptr<EventLog>> open_nats(const std::filesystem::path& folder) {
+  static const TemporaryFolder server_folder;
+  static const test::NatsServer server(server_folder.path());
+  NatsOptions options;
+  options.servers = {server.url()};
+  options.stream = folder.filename().string();
+  return open_nats_log(options, folder / "replica");
+}
+
 const Implementation kLogs[] = {
     {"rocksdb", [](const auto& folder) { return open_rocksdb_log(folder / "log"); }},
+    {"nats", open_nats},
+    // Each life is that of another collector, which has nothing but the stream.
+    {"nats_alone",
+     [](const auto& folder) {
+       std::filesystem::remove_all(folder / "replica");
+       return open_nats(folder);
+     }},
 };
 
 class LogContract : public ::testing::TestWithParam<Implementation> {

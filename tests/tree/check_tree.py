@@ -34,6 +34,7 @@ DOORS = {
     r"fstrm": {"dns/tap_control.cc"},
     r"rocksdb/": {"collector/rocksdb.h", "collector/rocksdb.cc"},
     r"microhttpd": {"base/http_server.cc", "base/http_exchange.h", "base/http_exchange.cc"},
+    r"nats/": {"collector/nats.cc"},
     r"curl/": {"base/http_client.cc"},
     r"prometheus/": {"base/metrics.cc"},
     r"openssl/": {"base/sha256.cc", "dns/hmac.cc", "dns/tls.cc"},

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "collector/nats_log.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "base/log.h"
+#include "base/random.h"
+#include "collector/nats_log_impl.h"
+
+namespace isochrone::collector {
+
+using event::Position;
+
+namespace {
+
+constexpr std::string_view kMarkNote =
+    "replica/mark";  // of the replica alone: what it repeats, how far
+// A cluster elects a new leader within some seconds; posts wait as long, and no longer.
+constexpr Millis kPatience{10'000};
+// At the start there is nothing else to do, and a cluster that starts too takes longer.
+constexpr Millis kPatienceStart{30'000};
+constexpr Millis kPatienceAway{1'000};
+// Then another server is asked: this one may be cut off from the others.
+constexpr Millis kPatienceServer{2'000};
+constexpr Millis kConnectEvery{500};
+// A message that was acknowledged is at every replica of the stream soon.
+constexpr Millis kLag{2'000};
+constexpr Millis kPause{5};
+
+}  // namespace
+
+Result<std::unique_ptr<EventLog>> open_nats_log(const NatsOptions& options,
+                                                const std::filesystem::path& folder) {
+  auto log = std::make_unique<NatsLog>(options, folder);
+  if (const auto failed = log->begin()) return tl::unexpected(failed->within("event log"));
+  return log;
+}
+
+std::optional<Error> NatsLog::begin() {
+  const auto deadline = Clock::now() + kPatienceStart;
+  while (true) {
+    auto failed = connect();
+    if (!failed) {
+      const auto stream = nats_->stream();
+      failed = stream ? open_replica(*stream) : std::optional(stream.error());
+      if (!failed) return std::nullopt;
+    }
+    if (failed->code() != Errc::unavailable || Clock::now() > deadline) return failed;
+    leave_server();
+    std::this_thread::sleep_for(kPause);
+  }
+}
+
+// Opens what an earlier life left when it repeats this very stream, or begins anew; reads the rest.
+std::optional<Error> NatsLog::open_replica(const Nats::Stream& stream) {
+  id_ = stream.log_id;
+  if (!replica_) {
+    auto opened = RocksDbLog::open(folder_);
+    if (!opened) return opened.error();
+    auto is_same = is_replica(**opened, stream);
+    if (!is_same) return is_same.error();
+    if (!*is_same) {
+      opened->reset();
+      std::error_code error;
+      std::filesystem::remove_all(folder_, error);
+      opened = RocksDbLog::open(folder_);
+      if (!opened) return opened.error();
+      mark_ = 0;
+    }
+    replica_ = std::move(*opened);
+    replica_->repeat_another();
+  }
+  mark_ = std::max(mark_, stream.first > 0 ? stream.first - 1 : 0);
+  std::optional<Error> failed;
+  auto unread =
+      nats_->read(mark_ + 1, stream.last, [&](std::uint64_t at, std::string_view message) {
+        failed = take(at, message);
+        return !failed;
+      });
+  if (failed || unread) return failed ? failed : unread;
+  mark_ = std::max(mark_, stream.last);
+  is_open_ = true;
+  return std::nullopt;
+}
+
+// Whether it repeats this stream; one whose last commit lies elsewhere, or not at all, does not.
+Result<bool> NatsLog::is_replica(const RocksDbLog& known, const Nats::Stream& stream) {
+  const auto note = known.note(kMarkNote);
+  if (!note && known.last({}) == 0) return true;  // new
+  const std::string start = stream.log_id + " ";
+  const std::string_view rest =
+      note && note->starts_with(start) ? std::string_view(*note).substr(start.size()) : "";
+  mark_ = get_u64(rest);
+  const bool is_near = rest.size() == 16 && mark_ <= stream.last && mark_ + 1 >= stream.first;
+  bool is_same = is_near && known.damage().repairs == 0;
+  if (is_same && mark_ >= stream.first) {
+    const auto message = nats_->get(mark_);
+    if (!message) return tl::unexpected(message.error());
+    const auto part = *message ? read_part(**message) : fail(Errc::invalid, "none");
+    is_same = part && part->commit == get_u64(rest.substr(8));
+  }
+  if (is_same) return true;
+  log_warning(
+      fmt::format("the replica of the event log is damaged or of another stream, it is made "
+                  "anew stream={} first={} last={} replica={}",
+                  options_.stream, stream.first, stream.last, mark_));
+  return false;
+}
+
+std::optional<Error> NatsLog::connect() {
+  if (nats_) return std::nullopt;
+  if (Clock::now() < next_connect_) return Error(Errc::unavailable, "NATS: not connected");
+  auto connected = Nats::connect(options_, server_);
+  if (!connected) {
+    next_connect_ = Clock::now() + kConnectEvery;
+    return connected.error();
+  }
+  nats_ = std::move(*connected);
+  return std::nullopt;
+}
+
+void NatsLog::leave_server() {
+  nats_.reset();
+  ++server_;
+}
+
+Commit NatsLog::commit_of(Instant now) const {
+  Commit commit;
+  commit.id = random_u64();
+  commit.arrival = now;
+  for (std::size_t i = 0; i < event::kChannels; ++i) {
+    commit.next[i] = replica_->last(static_cast<event::Channel>(i)) + 1;
+  }
+  return commit;
+}
+
+Result<std::vector<Position>> NatsLog::append(const std::vector<event::Event>& events,
+                                              const std::vector<Note>& notes, Instant now) {
+  if (!foreign_.empty()) return fail(Errc::invalid, "event log: others wrote first");
+  Commit commit = commit_of(now);
+  commit.events = events;
+  commit.notes = notes;
+  Firsts next = commit.next;
+  std::vector<Position> positions;
+  positions.reserve(events.size());
+  for (const event::Event& event : events) positions.push_back(next[index_of(event.channel())]++);
+  if (const auto failed = write(commit)) return tl::unexpected(failed->within("event log"));
+  return positions;
+}
+
+// Until it is stored, somebody else was first, or the patience is over.
+std::optional<Error> NatsLog::write(const Commit& commit) {
+  const auto deadline = Clock::now() + (is_away_ ? kPatienceAway : kPatience);
+  std::vector<std::string> parts;
+  std::optional<Error> failed;
+  do {
+    failed = connect();
+    if (!failed) {
+      if (parts.empty()) parts = to_parts(commit, nats_->max_bytes());
+      if (parts.size() > kMaxParts) return Error(Errc::limit, "too much at once");
+      failed = nats_->publish(parts, commit.id, mark_, kPatienceServer);
+      is_away_ = false;
+      if (!failed) {
+        mark_ += parts.size();
+        return repeat(commit);
+      }
+      if (failed->code() == Errc::invalid) {
+        bool is_stored = false;
+        auto unread = look_for(commit.id, is_stored);
+        if (is_stored) return std::nullopt;
+        if (unread) failed = std::move(unread);
+      }
+      if (failed->code() != Errc::unavailable) return failed;
+      leave_server();
+    }
+    std::this_thread::sleep_for(kPause);
+  } while (Clock::now() < deadline);
+  is_away_ = true;
+  return failed;
+}
+
+// What came after the mark: an earlier try to write this commit may be among it.
+std::optional<Error> NatsLog::look_for(std::uint64_t commit, bool& is_stored) {
+  const auto stream = nats_->stream();
+  if (!stream) return stream.error();
+  if (stream->log_id != id_ || stream->last < mark_) {
+    return Error(Errc::io,
+                 fmt::format("the stream {} has lost what it acknowledged (it ends at {}, "
+                             "{} was read); restart this collector to follow it",
+                             options_.stream, stream->last, mark_));
+  }
+  own_ = commit;
+  auto unread = pull(stream->last);
+  is_stored = !std::exchange(own_, std::nullopt);
+  return unread;
+}
+
+// Reads on, at least until this sequence.
+std::optional<Error> NatsLog::pull(std::uint64_t until) {
+  const auto deadline = Clock::now() + kLag;
+  while (true) {
+    const auto message = nats_->get(mark_ + 1);
+    if (!message) return message.error();
+    if (*message) {
+      if (auto failed = take(mark_ + 1, **message)) return failed;
+      continue;
+    }
+    if (mark_ >= until) return std::nullopt;
+    if (Clock::now() > deadline) {
+      return Error(Errc::unavailable, "NATS: the stream's end cannot be read from this server");
+    }
+    std::this_thread::sleep_for(kPause);
+  }
+}
+
+std::optional<Error> NatsLog::take(std::uint64_t sequence, std::string_view message) {
+  auto commit = assembly_.add(message);
+  mark_ = sequence;
+  if (!commit) {
+    unreadable_.fetch_add(1);
+    log_warning(fmt::format("a message of the event log is skipped stream={} sequence={}: {}",
+                            options_.stream, sequence, commit.error().text()));
+    return std::nullopt;
+  }
+  if (!*commit) return std::nullopt;
+  if (auto failed = repeat(**commit)) return failed;
+  if (own_ == (*commit)->id) {
+    own_.reset();
+    return std::nullopt;
+  }
+  Foreign foreign;
+  Firsts next = (*commit)->next;
+  for (const event::Event& event : (*commit)->events) {
+    foreign.positions.push_back(next[index_of(event.channel())]++);
+  }
+  foreign.events = std::move((*commit)->events);
+  foreign.notes = std::move((*commit)->notes);
+  if (is_open_) foreign_.push_back(std::move(foreign));
+  return std::nullopt;
+}
+
+// Into the replica, all of it or, when that fails, to be read from the stream again.
+std::optional<Error> NatsLog::repeat(const Commit& commit) {
+  for (std::size_t i = 0; i < event::kChannels; ++i) {
+    if (commit.next[i] > replica_->last(static_cast<event::Channel>(i))) continue;
+    return Error(Errc::io,
+                 "the stream and its replica differ; restart this collector to follow it");
+  }
+  if (auto failed = replica_->skip_to(commit.next)) return failed;
+  if (auto failed = replica_->restate(commit.states)) return failed;
+  replica_->trim_to(commit.trim);
+  std::vector<Note> notes = commit.notes;
+  std::string mark = id_ + " ";
+  put_u64(mark, mark_);
+  put_u64(mark, commit.id);
+  notes.push_back({std::string(kMarkNote), std::move(mark)});
+  const auto appended = replica_->append(commit.events, notes, commit.arrival);
+  if (!appended) return appended.error();
+  return std::nullopt;
+}
+
+Result<std::vector<Foreign>> NatsLog::catch_up() {
+  auto failed = connect();
+  if (!failed) {
+    failed = pull(mark_);
+    if (failed && failed->code() == Errc::unavailable) leave_server();
+  }
+  if (failed && foreign_.empty()) return tl::unexpected(failed->within("event log"));
+  return std::exchange(foreign_, {});
+}
+
+Damage NatsLog::damage() const {
+  Damage damage = replica_->damage();
+  damage.repairs += unreadable_.load();
+  // Whoever opens the log finds notes and states as the stream has them.
+  damage.has_lost_notes = damage.has_lost_states = false;
+  return damage;
+}
+
+}  // namespace isochrone::collector
