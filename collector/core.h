@@ -7,8 +7,7 @@
 // What the core itself has to say waits in outbox() until the caller has made that durable too.
 //
 // Threads:  one thread.
-// Clock:    one that is set back makes no window late and no target wait until it is there again; time
-//           in which advance() was not called, or that was skipped, is no silence of sites.
+// Clock:    set back, or not told for a while, it makes no window late, no target wait, no site silent.
 // Exactly once:  what was admitted (dedup), how far windows are closed and from where measurements
 //           must be read again are notes written with the events they speak of, in one atomic write.
 #pragma once
