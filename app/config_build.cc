@@ -10,6 +10,7 @@
 #include "app/config_access.h"
 #include "app/config_dnstap.h"
 #include "app/config_log.h"
+#include "app/config_policies.h"
 #include "app/config_section.h"
 #include "app/config_services.h"
 #include "app/config_zones.h"
@@ -40,6 +41,7 @@ class Builder {
     config_.collector.tls = config_.api.tls;
     config_.collector.access = config_.api.access;
     config_.collector_access = read_collector_access(root_);
+    config_.collector.policies = read_policies(collector, config_.api);
     const std::size_t before = complaints_.size();
     read_roles(node, dns, collector, prober);
     // A role that cannot be read would make what the others need a guess.
@@ -156,6 +158,7 @@ class Builder {
     options.max_body_bytes = number<std::size_t>(section, "max-body");
     options.max_connections = number<unsigned>(section, "max-connections");
     options.max_connections_per_client = number<unsigned>(section, "max-connections-per-client");
+    options.repeat_window = duration<Nanos>(section, "repeat-window");
     options.request_deadline = duration<Millis>(section, "request-deadline");
     if (section.has("max-event-rate")) {
       options.max_event_rate = number<std::uint64_t>(section, "max-event-rate");

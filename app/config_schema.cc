@@ -18,6 +18,8 @@ std::string_view argument_of(const Key& key) {
       return key.count == Count::many ? "list of sections" : "section";
     case text:
       return "text";
+    case filter:
+      return "filter";
     case name:
       return "name";
     case host_name:

@@ -21,6 +21,7 @@ namespace isochrone::app {
 enum class KeyType {
   section,    // a mapping of keys
   text,       // printable ASCII, at most 80
+  filter,     // an expression over the fields of an event
   name,       // of a node or site: what may stand in a metric label
   host_name,  // lower case, no trailing dot
   file,       // has to exist

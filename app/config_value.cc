@@ -9,6 +9,7 @@
 
 #include "app/config_schema.h"
 #include "base/text.h"
+#include "collector/filter.h"
 
 namespace isochrone::app {
 namespace {
@@ -145,6 +146,11 @@ Result<ConfigValue> parse_value(const Key& key, std::string_view text) {
     case KeyType::text:
       if (is_printable(text)) return ConfigValue(std::string(text));
       return wrong(text, "is not plain text; write at most 80 printable ASCII characters");
+    case KeyType::filter:
+      if (const auto parsed = collector::Filter::parse(text); !parsed) {
+        return fail(Errc::invalid, parsed.error().text());
+      }
+      return ConfigValue(std::string(text));
     case KeyType::name:
       if (is_name(text)) return ConfigValue(std::string(text));
       return wrong(text,

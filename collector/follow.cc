@@ -4,10 +4,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 #include <variant>
 
-#include "base/text.h"
 #include "event/codec.h"
 #include "event/subject.h"
 
@@ -17,44 +17,6 @@ namespace {
 // Proxies drop connections on which nothing moves for a minute.
 constexpr Seconds kStreamComment{15};
 
-std::string parameter(const HttpRequest& request, const char* name) {
-  const auto found = request.query.find(name);
-  return found == request.query.end() ? std::string() : found->second;
-}
-
-std::string header(const HttpRequest& request, const char* name) {
-  const auto found = request.headers.find(name);
-  return found == request.headers.end() ? std::string() : found->second;
-}
-
-template <class T>
-std::optional<Error> take(const std::string& text, const char* name, T& value) {
-  if (text.empty()) return std::nullopt;
-  const auto number = parse_number<T>(text);
-  if (!number) {
-    return Error(Errc::invalid, fmt::format("{}={} is not a whole number", name, text));
-  }
-  value = *number;
-  return std::nullopt;
-}
-
-std::optional<Error> take(const std::string& text, const char* name, Nanos& value) {
-  if (text.empty()) return std::nullopt;
-  const auto duration = parse_duration(text);
-  if (!duration) {
-    return Error(Errc::invalid, fmt::format("{}={} is no duration like 30s or 15m", name, text));
-  }
-  value = *duration;
-  return std::nullopt;
-}
-
-Encoding encoding_of(const HttpRequest& request) {
-  const std::string accept = header(request, "accept");
-  if (accept.find("application/x-protobuf") != std::string::npos) return Encoding::protobuf;
-  if (accept.find("text/event-stream") != std::string::npos) return Encoding::server_sent;
-  return Encoding::ndjson;
-}
-
 Bytes as_bytes(std::string_view text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
@@ -63,7 +25,16 @@ bool passes(const Read& read, const event::Event& event) {
   if (!read.task.empty() && event.task != read.task) return false;
   const event::Subject subject = event::subject_of(event);
   if (!read.site.empty() && subject.site != read.site) return false;
-  return read.prefix.empty() || (subject.prefix && subject.prefix->to_string() == read.prefix);
+  if (!read.prefix.empty() && !(subject.prefix && subject.prefix->to_string() == read.prefix)) {
+    return false;
+  }
+  if (read.filter && !read.filter->matches(event)) return false;
+  return !(read.rules && read.rules->blocks(event));
+}
+
+std::string json_of(const Read& read, const StoredBytes& stored, const event::Event& event) {
+  std::string json = event::to_json(event::StoredEvent{stored.position, event});
+  return read.rules && read.rules->removes() ? read.rules->cut(event, std::move(json)) : json;
 }
 
 void append(std::string& body, const Read& read, const StoredBytes& stored,
@@ -73,42 +44,17 @@ void append(std::string& body, const Read& read, const StoredBytes& stored,
       event::append_delimited(body, stored.position, as_bytes(stored.event));
       return;
     case Encoding::ndjson:
-      body += event::to_json(event::StoredEvent{stored.position, *event}) + "\n";
+      body += json_of(read, stored, *event) + "\n";
       return;
     case Encoding::server_sent:
       body += fmt::format("id: {}\nevent: {}\ndata: {}\n\n", stored.position,
                           event::to_string(read.channel),
-                          event::to_json(event::StoredEvent{stored.position, *event}));
+                          json_of(read, stored, *event));
       return;
   }
 }
 
 }  // namespace
-
-Result<Read> parse_read(event::Channel channel, const HttpRequest& request, Instant now) {
-  Read read;
-  read.channel = channel;
-  read.encoding = encoding_of(request);
-  Nanos since{0};
-  const std::string resume = header(request, "last-event-id");
-  for (const auto& error : {take(parameter(request, "after"), "after", read.after),
-                            take(resume, "Last-Event-ID", read.after),
-                            take(parameter(request, "limit"), "limit", read.limit),
-                            take(parameter(request, "wait"), "wait", read.wait),
-                            take(parameter(request, "since"), "since", since)}) {
-    if (error) return tl::unexpected(*error);
-  }
-  if (since.count() > 0) read.since = now - since;
-  read.limit = std::clamp<std::size_t>(read.limit, 1, kMaxPage);
-  read.wait = std::min<Nanos>(read.wait, kMaxWait);
-  read.site = parameter(request, "site");
-  read.prefix = parameter(request, "prefix");
-  read.task = parameter(request, "task");
-  if (!read.prefix.empty() && !Prefix::parse(read.prefix)) {
-    return fail(Errc::invalid, "prefix=" + read.prefix + " is no prefix like 192.0.2.0/24");
-  }
-  return read;
-}
 
 std::optional<ReadGap> gap_of(const EventLog& log, const Read& read) {
   const event::Position first = log.first(read.channel);
@@ -121,12 +67,16 @@ ReadPage read_page(const EventLog& log, const Read& read) {
   ReadPage page;
   event::Position after = read.after;
   if (read.since) after = std::max(after, log.before(read.channel, *read.since));
+  // Of an interval that has ended, the last that is in it.
+  const event::Position last =
+      read.to ? log.before(read.channel, *read.to) : std::numeric_limits<event::Position>::max();
   // A filter may pass nothing of a page: go on until something is found or all was looked at.
   const Only only{read.task, Prefix::parse(read.prefix)};
   while (page.events < read.limit) {
     const Page stored = log.read(read.channel, after, read.limit, only);
-    page.scanned = stored.scanned;
+    page.scanned = std::min(stored.scanned, std::max(last, after));
     for (const StoredBytes& each : stored.events) {
+      if (each.position > last) break;
       std::optional<event::Event> event;
       if (read.encoding != Encoding::protobuf || read.is_filtered()) {
         auto decoded = event::from_protobuf(as_bytes(each.event));
@@ -140,7 +90,7 @@ ReadPage read_page(const EventLog& log, const Read& read) {
         break;
       }
     }
-    if (stored.is_at_end) break;
+    if (stored.is_at_end || stored.scanned >= last) break;
     after = stored.scanned;
   }
   return page;
@@ -199,6 +149,7 @@ bool Followers::serve_poll(Poll& poll, Instant now) {
 // Whether the stream goes on.
 bool Followers::serve_stream(Stream& stream, Instant now) {
   if (!stream.stream->is_open()) return false;
+  const bool is_over = stream.read.to && *stream.read.to <= now;
   if (log_.last(stream.read.channel) > stream.read.after) {
     const auto gap = gap_of(log_, stream.read);
     ReadPage page = read_page(log_, stream.read);
@@ -214,6 +165,7 @@ bool Followers::serve_stream(Stream& stream, Instant now) {
       return stream.stream->write(std::move(page.body));
     }
   }
+  if (is_over) return false;  // nothing more can come: dropping the stream ends it
   if (stream.last_write + kStreamComment > now) return true;
   stream.last_write = now;
   return stream.stream->write(": still here\n\n");

@@ -15,6 +15,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "collector/event_log.h"
+#include "collector/policies.h"
 
 namespace isochrone::collector {
 
@@ -35,11 +36,19 @@ struct Read {
   std::string site;    // empty: any
   std::string prefix;  // likewise
   std::string task;    // likewise
+  std::optional<event::EventId> after_event;
+  std::optional<Instant> to;  // what arrived before it; nothing: whatever comes
+  std::shared_ptr<const Filter> filter;     // null: all
+  std::shared_ptr<const EventRules> rules;  // the operator's, for whoever reads; null: none
 
-  bool is_filtered() const { return !(site.empty() && prefix.empty() && task.empty()); }
+  bool is_filtered() const {
+    return !(site.empty() && prefix.empty() && task.empty()) || filter || rules;
+  }
 };
 
 Result<Read> parse_read(event::Channel channel, const HttpRequest& request, Instant now);
+// Where it begins, when it is after an event; not_found when that is not kept.
+Result<void> resolve(Read& read, const EventLog& log);
 
 // Positions a reader asked for that are past the retention.
 struct ReadGap {

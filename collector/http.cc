@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "collector/answers.h"
 #include "collector/intake.h"
 #include "collector/queries.h"
 
@@ -33,13 +34,9 @@ HttpResponse text(std::string content_type, std::string body) {
   return response;
 }
 
-HttpResponse too_fast(Nanos wait) {
-  auto refused =
-      http_error(429, "this source posts more than collector.max-event-rate events a second",
-                 "post the same again after the seconds of Retry-After");
-  const auto seconds = std::chrono::ceil<Seconds>(wait).count();
-  refused.headers["Retry-After"] = std::to_string(seconds);
-  return refused;
+// Who pays for what is asked: a token, or an address where there are none.
+std::string payer_of(const HttpRequest& request, const event::Caller& caller) {
+  return caller.name().empty() ? request.peer.to_string() : std::string(caller.name());
 }
 
 // An answer that the engine gives between two of its steps.
@@ -106,12 +103,18 @@ HttpApi::HttpApi(Engine& engine, const EventLog& log, std::shared_ptr<const Rule
       log_(log),
       gate_(rules->options.access),
       rate_(rules->options.max_event_rate),
+      policies_(Policies::make(rules->options.policies)),
+      repeats_(std::make_shared<Repeats>(rules->options.repeat_window)),
       rules_(std::move(rules)),
       measure_node_(std::move(measure_node)) {}
 
 void HttpApi::replace_rules(std::shared_ptr<const Rules> rules) {
   gate_.replace(rules->options.access);
   rate_.set_rate(rules->options.max_event_rate);
+  repeats_->set_window(rules->options.repeat_window);
+  policies_.with([&](auto& current) {
+    current = Policies::make(rules->options.policies, current.get());
+  });
   rules_.with([&](auto& current) { current = std::move(rules); });
 }
 
@@ -199,7 +202,19 @@ HttpResponse HttpApi::handle_channel(const HttpRequest& request, std::string_vie
     return gate_.forbid(caller, std::string(is_post ? "post to " : "read ") +
                                     std::string(event::to_string(*channel)));
   }
-  return is_post ? post_events(request, *channel, caller) : read_events(request, *channel);
+  const Action action = is_post ? Action::post : Action::read;
+  if (auto refused = policies()->judge(action, *channel, caller.name(), payer_of(request, caller),
+                                       std::chrono::steady_clock::now())) {
+    return std::move(*refused);
+  }
+  return is_post ? post_events(request, *channel, caller) : read_events(request, *channel, caller);
+}
+
+Result<Batch> HttpApi::decode(const HttpRequest& request, event::Channel channel) const {
+  const auto type = request.headers.find("content-type");
+  const bool is_protobuf =
+      type != request.headers.end() && type->second.starts_with("application/x-protobuf");
+  return is_protobuf ? decode_protobuf(request.body, channel) : decode_ndjson(request.body, channel);
 }
 
 HttpResponse HttpApi::post_events(const HttpRequest& request, event::Channel channel,
@@ -209,16 +224,12 @@ HttpResponse HttpApi::post_events(const HttpRequest& request, event::Channel cha
                       std::string(event::to_string(channel)) + " events are the collector's own",
                       "post measurement, demand, health, load or decision events");
   }
-  const std::string payer =
-      caller.name().empty() ? request.peer.to_string() : std::string(caller.name());
-  const auto now = std::chrono::steady_clock::now();
+  const std::string payer = payer_of(request, caller);
+  const Monotonic now = std::chrono::steady_clock::now();
   if (const Nanos wait = rate_.wait(payer, now); wait.count() > 0) {
     posts_limited_.fetch_add(1, std::memory_order_relaxed);
-    return too_fast(wait);
+    return come_again(wait, "this source posts more than collector.max-event-rate events a second");
   }
-  const auto type = request.headers.find("content-type");
-  const bool is_protobuf =
-      type != request.headers.end() && type->second.starts_with("application/x-protobuf");
   const auto coding = request.headers.find("content-encoding");
   if (coding != request.headers.end() && to_lower(coding->second) != "identity") {
     bodies_refused_.fetch_add(1, std::memory_order_relaxed);
@@ -227,28 +238,43 @@ HttpResponse HttpApi::post_events(const HttpRequest& request, event::Channel cha
     refused.headers["Accept-Encoding"] = "identity";
     return refused;
   }
-  auto batch =
-      is_protobuf ? decode_protobuf(request.body, channel) : decode_ndjson(request.body, channel);
-  if (!batch) {
-    bodies_refused_.fetch_add(1, std::memory_order_relaxed);
-    return http_error(400, batch.error().text());
-  }
-  const auto rules = rules_.with([](const auto& current) { return current; });
-  rate_.charge(payer, batch->events.size() + batch->rejected.size(), now);
-  check_caller(*batch, caller);
-  check_content(*batch, rules->topology, rules->options, engine_.now());
+  const Repeats::Key key = repeats_->key_of(request, payer);
   HttpResponse response;
   // Shared, because std::function copies what it holds.
-  auto checked = std::make_shared<Batch>(std::move(*batch));
-  response.later = [this, checked](std::shared_ptr<HttpReplyLater> reply) {
-    engine_.submit(std::move(*checked), std::move(reply));
+  response.later = [this, request, channel, caller, payer, key,
+                    now](std::shared_ptr<HttpReplyLater> reply) {
+    reply = repeats_->begin(key, std::move(reply), now);
+    if (!reply) return;
+    auto batch = decode(request, channel);
+    if (!batch) {
+      bodies_refused_.fetch_add(1, std::memory_order_relaxed);
+      reply->reply(http_error(400, batch.error().text()));
+      return;
+    }
+    rate_.charge(payer, batch->events.size() + batch->rejected.size(), now);
+    const auto rules = rules_.with([](const auto& current) { return current; });
+    check_caller(*batch, caller);
+    if (const auto of_events = policies()->rules_for(Action::post, channel, caller.name())) {
+      check_rules(*batch, *of_events);
+    }
+    check_content(*batch, rules->topology, rules->options, engine_.now());
+    engine_.submit(std::move(*batch), std::move(reply));
   };
   return response;
 }
 
-HttpResponse HttpApi::read_events(const HttpRequest& request, event::Channel channel) {
+HttpResponse HttpApi::read_events(const HttpRequest& request, event::Channel channel,
+                                  const event::Caller& caller) {
   auto read = parse_read(channel, request, engine_.now());
   if (!read) return http_error(400, read.error().text());
+  if (const auto resolved = resolve(*read, log_); !resolved) {
+    return http_error(404, resolved.error().text());
+  }
+  read->rules = policies()->rules_for(Action::read, channel, caller.name());
+  if (read->rules && read->rules->removes() && read->encoding == Encoding::protobuf) {
+    return http_error(406, "a policy removes fields of these events",
+                      "read them as application/x-ndjson or text/event-stream");
+  }
   if (read->encoding == Encoding::server_sent) {
     HttpResponse response;
     response.content_type = "text/event-stream";
@@ -272,6 +298,10 @@ HttpResponse HttpApi::read_events(const HttpRequest& request, event::Channel cha
   return response;
 }
 
+std::shared_ptr<const Policies> HttpApi::policies() const {
+  return policies_.with([](const auto& current) { return current; });
+}
+
 Nanos HttpApi::task_quiet() const {
   return rules_.with([](const auto& rules) { return rules->options.task_quiet; });
 }
@@ -293,6 +323,10 @@ HttpResponse HttpApi::metrics() {
                    "Posts refused because their source is over collector.max-event-rate.",
                    static_cast<double>(posts_limited_.load(std::memory_order_relaxed)));
   gate_.measure(*metrics);
+  policies()->measure(*metrics);
+  metrics->counter("isochrone_collector_posts_repeated_total",
+                   "Posts answered like an earlier one that was the same.",
+                   static_cast<double>(repeats_->answered()));
   measure_http_.with([&](const auto& measure) {
     if (measure) measure(*metrics);
   });

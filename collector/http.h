@@ -13,6 +13,8 @@
 #include "base/http_server.h"
 #include "collector/engine.h"
 #include "collector/event_rate.h"
+#include "collector/policies.h"
+#include "collector/repeats.h"
 #include "event/gate.h"
 
 namespace isochrone::collector {
@@ -41,7 +43,10 @@ class HttpApi {
                               const event::Caller& caller);
   HttpResponse post_events(const HttpRequest& request, event::Channel channel,
                            const event::Caller& caller);
-  HttpResponse read_events(const HttpRequest& request, event::Channel channel);
+  HttpResponse read_events(const HttpRequest& request, event::Channel channel,
+                           const event::Caller& caller);
+  Result<Batch> decode(const HttpRequest& request, event::Channel channel) const;
+  std::shared_ptr<const Policies> policies() const;
   HttpResponse ask(const HttpRequest& request);
   HttpResponse metrics();
   HttpResponse conditions() const;
@@ -53,6 +58,8 @@ class HttpApi {
   std::atomic<std::uint64_t> posts_limited_{0};
   event::Gate gate_;
   EventRate rate_;
+  Guarded<std::shared_ptr<const Policies>> policies_;
+  const std::shared_ptr<Repeats> repeats_;
   Guarded<std::shared_ptr<const Rules>> rules_;
   std::function<void(Metrics&)> measure_node_;
   Guarded<std::function<void(Metrics&)>> measure_http_;

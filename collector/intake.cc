@@ -27,6 +27,10 @@ std::string unknown(std::string_view kind, std::string_view name, const std::vec
              : fmt::format("unknown {} \"{}\"; did you mean \"{}\"?", kind, name, nearest);
 }
 
+Bytes as_bytes(const std::string& text) {
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
+
 // What is wrong with an event, beyond its form; nothing when it may be taken.
 class ContentCheck {
  public:
@@ -43,7 +47,8 @@ class ContentCheck {
     }
     is_cut_ = false;
     auto error = std::visit([&](auto& payload) { return check(payload); }, event.payload);
-    if (is_cut_ && !event.bytes.empty()) event.bytes = event::to_protobuf(event, bytes_of(event));
+    if (is_cut_ && !event.bytes.empty())
+      event.bytes = event::to_protobuf(event, as_bytes(event.bytes));
     return error;
   }
 
@@ -58,9 +63,6 @@ class ContentCheck {
       return std::find(known.addresses.begin(), known.addresses.end(), prefix.address()) !=
              known.addresses.end();
     });
-  }
-  static Bytes bytes_of(const event::Event& event) {
-    return {reinterpret_cast<const std::uint8_t*>(event.bytes.data()), event.bytes.size()};
   }
   void truncate(Prefix& prefix) {
     const Prefix network = client_network(prefix.address());
@@ -156,12 +158,12 @@ void sift(Batch& batch, Refusal why, F objection) {
 std::string_view to_string(Refusal why) {
   constexpr std::array<std::string_view, kRefusals> kNames{"malformed", "truncated", "oversized",
                                                            "schema",    "content",   "id-reused",
-                                                           "sources",   "forbidden"};
+                                                           "sources",   "forbidden", "policy"};
   return kNames[static_cast<std::size_t>(why)];
 }
 
 int status_of(Refusal why) {
-  constexpr std::array<int, kRefusals> kStatus{400, 400, 413, 400, 422, 409, 429, 403};
+  constexpr std::array<int, kRefusals> kStatus{400, 400, 413, 400, 422, 409, 429, 403, 403};
   return kStatus[static_cast<std::size_t>(why)];
 }
 
@@ -215,6 +217,18 @@ void check_content(Batch& batch, const routing::Topology& topology, const Option
 void check_caller(Batch& batch, const event::Caller& caller) {
   sift(batch, Refusal::forbidden,
        [&](const event::Event& event) { return caller.objection(event); });
+}
+
+void check_rules(Batch& batch, const EventRules& rules) {
+  sift(batch, Refusal::policy, [&](event::Event& event) -> std::optional<std::string> {
+    if (const auto policy = rules.blocks(event)) {
+      return fmt::format("policy {} does not let this through", *policy);
+    }
+    if (rules.cut(event) && !event.bytes.empty()) {
+      event.bytes = event::to_protobuf(event, as_bytes(event.bytes));
+    }
+    return std::nullopt;
+  });
 }
 
 bool may_post(event::Channel channel) {

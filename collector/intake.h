@@ -30,9 +30,10 @@ enum class Refusal : std::uint8_t {
   content,    // well-formed, but not of this deployment: unknown site, wrong time
   id_reused,  // its id is another event's
   sources,    // too many different sources
-  forbidden   // not for the token that it was posted with
+  forbidden,  // not for the token that it was posted with
+  policy      // blocked by a policy of the configuration
 };
-constexpr std::size_t kRefusals = 8;
+constexpr std::size_t kRefusals = 9;
 std::string_view to_string(Refusal why);
 int status_of(Refusal why);  // of an answer to a batch that had nothing else
 
@@ -65,6 +66,9 @@ void check_content(Batch& batch, const routing::Topology& topology, const Option
 
 // What is not the caller's to post is moved to `rejected`.
 void check_caller(Batch& batch, const event::Caller& caller);
+
+// What a policy blocks is moved to `rejected`, what one removes is taken out of the others.
+void check_rules(Batch& batch, const EventRules& rules);
 
 // The channels others may post to: state, target and decisions of ours are the collector's own.
 bool may_post(event::Channel channel);

@@ -14,6 +14,7 @@
 #include "collector/conditions.h"
 #include "collector/event_log.h"
 #include "collector/nats.h"
+#include "collector/policies.h"
 #include "event/access.h"
 
 namespace isochrone::collector {
@@ -46,8 +47,10 @@ struct Options {
   unsigned max_connections = 1'000;
   unsigned max_connections_per_client = 0;  // of one address; 0: any
   Millis request_deadline{30'000};          // until a request has arrived as a whole
-  std::uint64_t max_event_rate = 0;         // events a second of one token or address; 0: any
-  HttpTls tls;                              // empty: plain HTTP
+  std::vector<Policy> policies;
+  Nanos repeat_window{Seconds(10)};  // how long the answer to a post is kept for its repetition
+  std::uint64_t max_event_rate = 0;  // events a second of one token or address; 0: any
+  HttpTls tls;                       // empty: plain HTTP
   event::Access access;
   std::filesystem::path geo_database;  // for route and table; empty: no geographic prior
 };

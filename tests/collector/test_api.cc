@@ -152,6 +152,71 @@ TEST_F(Api, MakesASourceWaitThatPostsTooFast) {
             std::string::npos);
 }
 
+TEST_F(Api, AnswersARepeatedPostLikeTheFirst) {
+  const auto line = event::to_json(measured(1, "fra", "192.0.2.0/24", now(), Micros(9'000))) + "\n";
+  const HttpReply first = post("measurement", line);
+  EXPECT_EQ(first.header("x-isochrone-repeated"), "");
+  const HttpReply again = post("measurement", line);
+  EXPECT_EQ(json::parse(first.body)["accepted"], 1);
+  EXPECT_EQ(json::parse(again.body)["accepted"], 0);
+  EXPECT_EQ(json::parse(again.body)["duplicates"], 1);
+  EXPECT_TRUE(again.header("x-isochrone-repeated").ends_with("s"));
+  EXPECT_EQ(get_json("/v1/status")["events"]["duplicates"], 0) << "it was not carried out";
+  EXPECT_EQ(json::parse(post("measurement", line + "\n").body)["duplicates"], 1) << "another body";
+  EXPECT_NE(get("/metrics").body.find("isochrone_collector_posts_repeated_total 1"),
+            std::string::npos);
+}
+
+TEST_F(Api, ReadsAnIntervalAfterAnIdThroughAFilter) {
+  std::string lines;
+  for (std::uint64_t i = 1; i <= 6; ++i) {
+    lines += event::to_json(measured(i, i % 2 == 0 ? "iad" : "fra", "192.0.2.0/24", now(),
+                                     Micros(static_cast<std::int64_t>(1'000 * i)))) +
+             "\n";
+  }
+  ASSERT_EQ(post("measurement", lines).status, 200);
+  const auto read = [&](const std::string& query) {
+    std::string positions;
+    const HttpReply reply = get("/v1/channels/measurement/events?" + query);
+    EXPECT_EQ(reply.status, 200) << reply.body;
+    for (const std::string_view line : split(trim(reply.body), '\n')) {
+      const json event = json::parse(line, nullptr, false);
+      if (event.is_object()) positions += std::to_string(event["position"].get<int>()) + " ";
+    }
+    return positions;
+  };
+  const std::string past = "2024-05-01T12:00:00Z";
+  const std::string future = "2199-01-01T00:00:00Z";
+  EXPECT_EQ(read("from=" + past + "&to=" + future), "1 2 3 4 5 6 ");
+  EXPECT_EQ(read("from=" + future), "");
+  EXPECT_EQ(read("to=" + past + "&wait=30s"), "") << "and is not waited for";
+  EXPECT_EQ(read("after=prober-iad/1/4&from=" + past), "5 6 ");
+  EXPECT_EQ(read("filter=rtt_ms%3E2%26%26site%3D%3D%22fra%22"), "3 5 ");
+  EXPECT_EQ(read("after=3&filter=site%3D%3D%22iad%22"), "4 6 ");
+}
+
+TEST_F(Api, KeepsToThePoliciesOfItsConfiguration) {
+  Options options = test_options();
+  Policy far{"far", {Action::post}, {}, {}, {}, Effect::block, {}, 0};
+  far.filter = std::make_shared<const Filter>(Filter::parse("rtt_ms > 20").value());
+  Policy bare{"bare", {Action::read}, {}, {}, {}, Effect::remove, {"task"}, 0};
+  Policy quiet{"quiet", {Action::read}, {event::Channel::state}, {}, {}, Effect::block, {}, 0};
+  options.policies = {far, bare, quiet};
+  start(options);
+  const auto near = event::to_json(measured(1, "fra", "192.0.2.0/24", now(), Micros(9'000)));
+  const auto away = event::to_json(measured(2, "fra", "192.0.2.0/24", now(), Micros(90'000)));
+  const json posted = json::parse(post("measurement", near + "\n" + away + "\n").body);
+  EXPECT_EQ(posted["accepted"], 1);
+  EXPECT_EQ(posted["rejected"][0]["reason"], "policy");
+  const json event = get_json("/v1/channels/measurement/events");
+  EXPECT_EQ(event["rtt_us"], 9'000);
+  EXPECT_FALSE(event.contains("task"));
+  EXPECT_EQ(get("/v1/channels/state/events").status, 403);
+  const auto binary =
+      client_->get("/v1/channels/measurement/events", kTimeout, "application/x-protobuf");
+  EXPECT_EQ(binary->status, 406);
+}
+
 TEST_F(Api, RoutesByWhatItWasTold) {
   std::string lines;
   lines += event::to_json(measured(1, "fra", "192.0.2.0/24", now(), Micros(40'000))) + "\n";
