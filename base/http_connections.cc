@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 
 namespace isochrone {
@@ -45,6 +46,18 @@ bool HttpConnection::is_certified() {
     certified_ = credentials_->vouch_for_client(session_) ? Certified::yes : Certified::no;
   }
   return certified_ == Certified::yes;
+}
+
+long HttpConnection::send(std::string_view bytes) {
+  if (credentials_) return HttpCredentials::send(session_, bytes);
+  const ssize_t sent = ::send(socket_, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (sent >= 0) return sent;
+  return errno == EAGAIN || errno == EINTR ? 0 : -1;
+}
+
+void HttpConnection::end_sending() {
+  if (credentials_) HttpCredentials::end_sending(session_);
+  ::shutdown(socket_, SHUT_WR);
 }
 
 HttpConnections::HttpConnections(unsigned max_per_client, Millis request, Millis idle)

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <string_view>
 #include <thread>
 #include <unordered_set>
 
@@ -39,6 +40,9 @@ class HttpConnection {
   void use(std::shared_ptr<const HttpCredentials> credentials, void* session);
   // Whether the client has shown a certificate that counts; found out once.
   bool is_certified();
+  // How many bytes the socket took, -1 when it is broken. While nothing else uses the connection.
+  long send(std::string_view bytes);
+  void end_sending();  // likewise
 
  private:
   friend class HttpConnections;

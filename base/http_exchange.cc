@@ -68,6 +68,7 @@ MHD_Result HttpExchange::proceed(const char* method, const char* data, std::size
     return refusal ? queue(std::move(*refusal)) : MHD_YES;
   }
   if (phase_ == Phase::body) return size > 0 ? read_body(data, size) : finish();
+  if (stream_) return MHD_NO;  // it has ended
   auto response = reply_->take();
   return response ? queue(std::move(*response)) : MHD_NO;
 }
@@ -171,36 +172,27 @@ MHD_Result HttpExchange::promise(
   return MHD_YES;
 }
 
-ssize_t HttpExchange::read_stream(void* stream, std::uint64_t, char* to, std::size_t size) {
-  std::size_t moved = 0;
-  switch (static_cast<PendingStream*>(stream)->read(to, size, moved)) {
-    case PendingStream::Read::bytes:
-      return static_cast<ssize_t>(moved);
-    case PendingStream::Read::nothing_yet:
-      return 0;
-    case PendingStream::Read::finished:
-      return MHD_CONTENT_READER_END_OF_STREAM;
-    case PendingStream::Read::broken:
-      break;
+// The library's part ends here: it is resumed when the stream has ended, and closes the connection.
+MHD_Result HttpExchange::begin_stream(HttpResponse response) {
+  if (server_.open.with([](const auto& open) { return open.is_stopping; })) {
+    return queue(server_.refuse(HttpRefusal::stopping, 503, "the server is stopping", "try again"));
   }
-  return MHD_CONTENT_READER_END_WITH_ERROR;
+  phase_ = Phase::owed;
+  std::string head = "HTTP/1.1 200 OK\r\nDate: " + http_date() + "\r\nConnection: close\r\n" +
+                     "Content-Type: " + response.content_type + "\r\n";
+  for (const auto& [name, value] : response.headers) head += name + ": " + value + "\r\n";
+  server_.by_class[2].fetch_add(1, std::memory_order_relaxed);
+  stream_ = server_.streamer.open(*this, head + "\r\n" + response.body);
+  if (!server_.enlist(stream_)) stream_->end();
+  response.stream(stream_->handle());
+  return MHD_YES;
 }
 
 MHD_Result HttpExchange::queue(HttpResponse response) {
-  if (response.stream) {
-    stream_ = std::make_shared<PendingStream>(*this, std::move(response.body),
-                                              server_.limits.max_stream_backlog_bytes);
-    if (!server_.enlist(stream_)) {
-      response = server_.refuse(HttpRefusal::stopping, 503, "the server is stopping", "try again");
-    }
-  }
+  if (response.stream) return begin_stream(std::move(response));
   response_body_ = std::move(response.body);
-  // 16 KiB: an eighth of a socket's usual send buffer, so that a full one is met rarely.
-  MHD_Response* made =
-      response.stream ? MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 16 * 1024, &read_stream,
-                                                          stream_.get(), nullptr)
-                      : MHD_create_response_from_buffer(
-                            response_body_.size(), response_body_.data(), MHD_RESPMEM_PERSISTENT);
+  MHD_Response* made = MHD_create_response_from_buffer(response_body_.size(), response_body_.data(),
+                                                       MHD_RESPMEM_PERSISTENT);
   if (made == nullptr) return MHD_NO;
   if (response.status != 204) {
     MHD_add_response_header(made, "Content-Type", response.content_type.c_str());
@@ -212,7 +204,6 @@ MHD_Result HttpExchange::queue(HttpResponse response) {
   const MHD_Result queued = MHD_queue_response(connection_, status, made);
   MHD_destroy_response(made);  // ours; the connection holds its own reference
   server_.by_class[status / 100 % 6].fetch_add(1, std::memory_order_relaxed);
-  if (response.stream && queued == MHD_YES) response.stream(stream_->handle());
   return queued;
 }
 

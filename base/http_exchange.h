@@ -24,6 +24,7 @@
 #include "base/http_connections.h"
 #include "base/http_pending.h"
 #include "base/http_server.h"
+#include "base/http_streams.h"
 
 namespace isochrone {
 
@@ -47,6 +48,7 @@ struct HttpCore {
   const HttpServer::Limits limits;
   const HttpServer::Handler handler;
 
+  HttpStreamer streamer{limits.max_stream_backlog_bytes, limits.idle};
   Guarded<Open> open{};
   Bell completed{};
   std::atomic<std::int64_t> exchanges{0};
@@ -72,6 +74,9 @@ class HttpExchange final : public HttpLine {
   void resume() override { MHD_resume_connection(connection_); }
   bool peer_waits() const override;
   void cut() override { ::shutdown(socket(), SHUT_RDWR); }
+  void end_sending() override { line().end_sending(); }
+  int descriptor() const override { return socket(); }
+  long send(std::string_view bytes) override { return line().send(bytes); }
 
  private:
   enum class Phase { head, body, owed };
@@ -84,7 +89,7 @@ class HttpExchange final : public HttpLine {
   MHD_Result finish();
   MHD_Result promise(const std::function<void(std::shared_ptr<HttpReplyLater>)>& later);
   MHD_Result queue(HttpResponse response);
-  static ssize_t read_stream(void* stream, std::uint64_t position, char* to, std::size_t size);
+  MHD_Result begin_stream(HttpResponse response);
 
   HttpCore& server_;
   MHD_Connection* connection_;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// PendingReply and PendingStream: responses that outlive the handler that promised them.
+// PendingReply: a response that outlives the handler that promised it.
 //
 // Threads:   what a handle does may happen on any thread; the rest on the connection's own.
 // Ownership: the exchange and the handles share one; gone() cuts it off from the connection.
@@ -26,6 +26,10 @@ class HttpLine {
   virtual void resume() = 0;            // any thread
   virtual bool peer_waits() const = 0;  // false when the peer has closed
   virtual void cut() = 0;               // ends it without another byte
+  virtual void end_sending() = 0;       // ends it once what was sent has arrived
+  virtual int descriptor() const = 0;
+  // Of a suspended line, from whoever has it: how many bytes the socket took, -1 when it is broken.
+  virtual long send(std::string_view bytes) = 0;
 
  protected:
   ~HttpLine() = default;
@@ -55,36 +59,6 @@ class PendingReply final : public Pending, public std::enable_shared_from_this<P
     bool is_answered = false;
     std::optional<HttpResponse> response;
   };
-  Guarded<State> state_;
-};
-
-class PendingStream final : public Pending, public std::enable_shared_from_this<PendingStream> {
- public:
-  PendingStream(HttpLine& line, std::string first, std::size_t max_backlog_bytes);
-
-  enum class Read { bytes, nothing_yet, finished, broken };
-  // Moves up to `size` bytes to `to`; on nothing_yet the line is suspended until there are some.
-  Read read(char* to, std::size_t size, std::size_t& moved);
-
-  std::shared_ptr<HttpStream> handle();
-  bool write(std::string_view bytes);
-  void close();
-  bool is_open() const;
-  void end() override { close(); }
-  void gone() override;
-
- private:
-  struct State {
-    HttpLine* line = nullptr;
-    std::string backlog;
-    std::size_t sent = 0;  // bytes of the backlog that have gone out
-    bool is_suspended = false;
-    bool is_closed = false;
-    bool is_cut = false;
-  };
-  static void wake(State& state);
-
-  const std::size_t max_backlog_bytes_;
   Guarded<State> state_;
 };
 

@@ -157,6 +157,7 @@ void HttpServer::Impl::stop() {
   for (Millis waited{0}; core.exchanges.load() > 0 && waited < kFarewell; waited += kStep) {
     core.completed.wait(kStep);
   }
+  core.streamer.stop();
   MHD_stop_daemon(std::exchange(daemon, nullptr));
 }
 

@@ -46,8 +46,14 @@ struct HttpResponse;
 class HttpStream {
  public:
   virtual ~HttpStream() = default;
-  // Queues bytes; false when the client has gone or is too slow (it is then cut off).
-  virtual bool write(std::string bytes) = 0;
+  // Sends or queues bytes, which many streams may share; false when the client has gone or is too slow
+  // (it is then cut off).
+  virtual bool write(std::shared_ptr<const std::string> bytes) = 0;
+  bool write(std::string bytes) {
+    return write(std::make_shared<const std::string>(std::move(bytes)));
+  }
+  // Whether all that was written is on its way.
+  virtual bool has_room() const = 0;
   virtual void close() = 0;  // once what is queued has been sent
   virtual bool is_open() const = 0;
 };

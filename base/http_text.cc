@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/http_text.h"
 
+#include <ctime>
+
 #include "base/text.h"
 
 namespace isochrone {
@@ -36,6 +38,15 @@ std::optional<std::string> percent_decode(std::string_view text, bool plus_is_sp
 }
 
 }  // namespace
+
+std::string http_date() {
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  ::gmtime_r(&now, &utc);
+  char text[32];
+  const std::size_t size = std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &utc);
+  return {text, size};
+}
 
 std::optional<HttpTarget> parse_http_target(std::string_view target) {
   const auto mark = target.find('?');

@@ -64,4 +64,14 @@ bool HttpCredentials::vouch_for_client(void* session) const {
          status == 0;
 }
 
+long HttpCredentials::send(void* session, std::string_view bytes) {
+  const ssize_t sent = gnutls_record_send(session_of(session), bytes.data(), bytes.size());
+  if (sent >= 0) return sent;
+  return sent == GNUTLS_E_AGAIN || sent == GNUTLS_E_INTERRUPTED ? 0 : -1;
+}
+
+void HttpCredentials::end_sending(void* session) {
+  gnutls_bye(session_of(session), GNUTLS_SHUT_WR);
+}
+
 }  // namespace isochrone

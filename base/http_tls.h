@@ -9,6 +9,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "base/result.h"
 
@@ -41,6 +42,10 @@ class HttpCredentials {
   // After it: whether the client has shown a certificate that is valid now. Costs as many signature
   // checks as its chain is long.
   bool vouch_for_client(void* session) const;
+  // How many bytes it took, -1 when it is broken. After 0 the same bytes have to be given again.
+  static long send(void* session, std::string_view bytes);
+  // Says that nothing follows, so that the end is told from a cut (RFC 8446 section 6.1).
+  static void end_sending(void* session);
   bool ask_for_certificate() const noexcept { return has_authorities_; }
 
  private:

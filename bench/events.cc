@@ -4,12 +4,15 @@
 // octets and do nothing else.
 //
 // usage: bench_events_load collector|rocksdb|append|memory [--seconds S] [--rate N] [--folder DIR]
+//                          [--readers N]
 // Prints one JSON object: events, seconds, events_per_s, and the times from a batch sent to its
-// acknowledgement. Every batch is of 1000 events; a peer's event is 100 octets.
+// acknowledgement. Every batch is of 1000 events; a peer's event is 100 octets. With readers, so many
+// follow the channel by Server-Sent Events meanwhile, and what one costs the collector is printed too.
 #include <fcntl.h>
 #include <malloc.h>
 #include <rocksdb/db.h>
 #include <rocksdb/write_batch.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,10 +21,12 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "base/descriptors.h"
 #include "base/http_client.h"
 #include "collector/collector.h"
 #include "event/codec.h"
@@ -41,6 +46,7 @@ struct Settings {
   double seconds = 3;
   double rate = 0;  // events a second of all clients together; 0: as fast as it goes
   std::filesystem::path folder;
+  std::size_t readers = 0;
 };
 
 struct Measured {
@@ -153,15 +159,75 @@ void client(std::uint16_t port, std::size_t site, const Settings& settings, std:
   to.seconds = std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+// In KiB.
+long resident() {
+  long kib = 0;
+  std::FILE* status = std::fopen("/proc/self/status", "r");
+  for (char line[256]; std::fgets(line, sizeof line, status) != nullptr;) {
+    if (std::sscanf(line, "VmRSS: %ld", &kib) == 1) break;
+  }
+  std::fclose(status);
+  return kib;
+}
+
+// A bench_event_readers, from when all its readers are there until it is told to end.
+class ReadersProcess {
+ public:
+  ReadersProcess(std::uint16_t port, std::size_t count) {
+    int down[2];
+    int up[2];
+    if (::pipe2(down, O_CLOEXEC) != 0 || ::pipe2(up, O_CLOEXEC) != 0) std::exit(1);
+    const auto program =
+        std::filesystem::read_symlink("/proc/self/exe").parent_path() / "bench_event_readers";
+    const std::string port_text = std::to_string(port);
+    const std::string count_text = std::to_string(count);
+    child_ = ::fork();
+    if (child_ == 0) {
+      ::dup2(down[0], 0);
+      ::dup2(up[1], 1);
+      ::execl(program.c_str(), program.c_str(), port_text.c_str(), count_text.c_str(), nullptr);
+      ::_exit(127);
+    }
+    ::close(down[0]);
+    ::close(up[1]);
+    input_ = down[1];
+    output_ = ::fdopen(up[0], "r");
+    char line[256];
+    if (std::fgets(line, sizeof line, output_) == nullptr) std::exit(1);
+  }
+  std::string end() {
+    ::close(input_);
+    char line[256] = "";
+    if (std::fgets(line, sizeof line, output_) == nullptr) std::exit(1);
+    std::fclose(output_);
+    ::waitpid(child_, nullptr, 0);
+    return {line, std::strlen(line) - 1};
+  }
+
+ private:
+  pid_t child_ = -1;
+  int input_ = -1;
+  std::FILE* output_ = nullptr;
+};
+
 Measured through_the_api(const Settings& settings) {
   collector::Options options;
   options.listen = {Address::v4(127, 0, 0, 1), 0};
   options.node_name = "bench";
   options.state_dir = settings.folder;
+  raise_descriptor_limit();
+  options.max_connections = static_cast<unsigned>(settings.readers) + 100;
   auto started = collector::Collector::start(options, topology());
   if (!started) {
     std::fprintf(stderr, "%s\n", started.error().text().c_str());
     std::exit(1);
+  }
+  std::optional<ReadersProcess> readers;
+  const long before = resident();
+  if (settings.readers > 0) {
+    readers.emplace((*started)->port(), settings.readers);
+    std::fprintf(stdout, "{\"bytes_per_reader\":%ld,",
+                 (resident() - before) * 1'024 / static_cast<long>(settings.readers));
   }
   constexpr std::size_t kClients = kSites;
   std::vector<Measured> each(kClients);
@@ -171,6 +237,11 @@ Measured through_the_api(const Settings& settings) {
                          std::ref(each[i]));
   }
   for (std::thread& thread : threads) thread.join();
+  if (readers) {
+    std::fprintf(stdout, "\"bytes_per_reader_after\":%ld,\"readers\":%s,",
+                 (resident() - before) * 1'024 / static_cast<long>(settings.readers),
+                 readers->end().c_str());
+  }
   Measured all;
   for (const Measured& one : each) {
     all.events += one.events;
@@ -227,7 +298,8 @@ Measured append_file(const Settings& settings) {
   return measured;
 }
 
-void print(Measured measured) {
+// `begun`: an object's beginning is printed already.
+void print(Measured measured, bool begun = false) {
   auto& times = measured.ack_ms;
   std::sort(times.begin(), times.end());
   const auto quantile = [&](double share) {
@@ -236,9 +308,9 @@ void print(Measured measured) {
                : times[static_cast<std::size_t>(share * static_cast<double>(times.size() - 1))];
   };
   std::printf(
-      "{\"events\":%llu,\"seconds\":%.3f,\"events_per_s\":%.0f,\"ack_p50_ms\":%.2f,"
+      "%s\"events\":%llu,\"seconds\":%.3f,\"events_per_s\":%.0f,\"ack_p50_ms\":%.2f,"
       "\"ack_p99_ms\":%.2f,\"ack_max_ms\":%.2f}\n",
-      static_cast<unsigned long long>(measured.events), measured.seconds,
+      begun ? "" : "{", static_cast<unsigned long long>(measured.events), measured.seconds,
       static_cast<double>(measured.events) / measured.seconds, quantile(0.5), quantile(0.99),
       times.empty() ? 0 : times.back());
 }
@@ -273,11 +345,12 @@ int main(int argc, char** argv) {
     const std::string flag = argv[i];
     if (flag == "--seconds") settings.seconds = std::atof(argv[i + 1]);
     if (flag == "--rate") settings.rate = std::atof(argv[i + 1]);
+    if (flag == "--readers") settings.readers = static_cast<std::size_t>(std::atoi(argv[i + 1]));
     if (flag == "--folder") settings.folder = argv[i + 1];
   }
   if (what == "memory") return memory();
   if (settings.folder.empty()) return std::fprintf(stderr, "--folder is missing\n"), 2;
-  if (what == "collector") return print(through_the_api(settings)), 0;
+  if (what == "collector") return print(through_the_api(settings), settings.readers > 0), 0;
   if (what == "rocksdb") return print(raw_rocksdb(settings)), 0;
   if (what == "append") return print(append_file(settings)), 0;
   return std::fprintf(stderr, "collector, rocksdb, append or memory\n"), 2;

@@ -18,9 +18,12 @@ def spread(values, digits=0):
             f"[{min(values):.{digits}f}..{max(values):.{digits}f}]")
 
 
-def tool(build, what, folder, seconds, rate=0):
+READERS = 10000
+
+
+def tool(build, what, folder, seconds, rate=0, readers=0):
     command = [str(build / "bench" / "bench_events_load"), what, "--folder", str(folder),
-               "--seconds", str(seconds), "--rate", str(rate)]
+               "--seconds", str(seconds), "--rate", str(rate), "--readers", str(readers)]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
@@ -50,6 +53,8 @@ def run(build, options):
     rows = {}
     contenders = {
         "isochrone": lambda folder: tool(build, "collector", folder, options.seconds),
+        f"with {READERS} readers": lambda folder: tool(build, "collector", folder, options.seconds,
+                                                       readers=READERS),
         "rocksdb": lambda folder: tool(build, "rocksdb", folder, options.seconds),
         "append": lambda folder: tool(build, "append", folder, options.seconds),
         "sqlite": lambda folder: sqlite(folder, options.seconds),
@@ -77,9 +82,22 @@ def run(build, options):
         print(f"\n  an estimate {memory['estimate_bytes']} B; {memory['paths']} paths "
               f"{memory['bytes'] / 1e6:.0f} MB")
         rows["memory"] = memory
+        show_readers(rows)
     finally:
         shutil.rmtree(where, ignore_errors=True)
     return rows
+
+
+def show_readers(rows):
+    """What readers cost the writer: pairs of one round, since rounds differ more than they do."""
+    runs = rows[f"with {READERS} readers"]
+    shares = [with_them["events_per_s"] / alone["events_per_s"]
+              for alone, with_them in zip(rows["isochrone"], runs)]
+    print(f"  {READERS} readers by Server-Sent Events: the writer's rate beside none "
+          f"{spread(shares, 2)}; a reader costs {spread([r['bytes_per_reader'] for r in runs])} B "
+          f"when it has come and {spread([r['bytes_per_reader_after'] for r in runs])} B under load; "
+          f"{min(r['readers']['reached'] for r in runs)} of them got events, "
+          f"{max(r['readers']['gone'] for r in runs)} were cut off")
 
 
 def show(rows):

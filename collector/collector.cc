@@ -41,6 +41,7 @@ std::shared_ptr<const Rules> make_rules(const Options& options, const routing::T
 // ends, and the log last, after the engine's thread has made durable what was in progress.
 struct Collector::Impl {
   std::unique_ptr<EventLog> log;
+  std::optional<Readers> readers;
   Engine* engine = nullptr;  // lives in the worker's thread, for as long as that runs
   std::unique_ptr<Worker> worker;
   std::optional<Watch> watch;
@@ -52,7 +53,7 @@ struct Collector::Impl {
     std::promise<Engine*> ready;
     auto made = ready.get_future();
     worker = std::make_unique<Worker>("collector", std::nullopt, [&, geo](Loop& loop) {
-      Engine running(loop, *log, options, topology, geo);
+      Engine running(loop, *log, options, topology, geo, *readers);
       ready.set_value(&running);
       loop.run();
     });
@@ -76,8 +77,10 @@ Result<std::unique_ptr<Collector>> Collector::start(const Options& options,
   Impl& impl = *collector->impl_;
   impl.options = options;
   impl.log = std::move(*log);
+  impl.readers.emplace(*impl.log);
   impl.start_engine(topology, std::move(*geo));
-  impl.api.emplace(*impl.engine, *impl.log, make_rules(options, topology), std::move(measure_node));
+  impl.api.emplace(*impl.engine, *impl.log, *impl.readers, make_rules(options, topology),
+                   std::move(measure_node));
   HttpServer::Limits limits;
   limits.max_body_bytes = options.max_body_bytes;
   limits.max_connections = options.max_connections;
@@ -128,6 +131,10 @@ Result<void> Collector::reload(const Options& options, const routing::Topology& 
   });
   done.get_future().wait();
   impl.api->replace_rules(make_rules(options, topology));
+  // Who reads on may have been let in by another rule.
+  if (!options.access.is_open() || !before.access.is_open() || !options.policies.empty()) {
+    impl.readers->dismiss();
+  }
   impl.watch->reconfigure(options);
   impl.options = options;
   return {};

@@ -74,12 +74,12 @@ std::string describe_reuse(const event::EventId& id, const Found& stored) {
 }  // namespace
 
 Engine::Engine(Loop& loop, EventLog& log, const Options& options, const routing::Topology& topology,
-               std::shared_ptr<const routing::GeoPrior> geo)
+               std::shared_ptr<const routing::GeoPrior> geo, Readers& readers)
     : loop_(loop),
       log_(log),
       options_(options),
       core_(options, topology, epoch_of(loop.wall())),
-      followers_(log),
+      readers_(readers),
       geo_(std::move(geo)),
       started_at_(loop.wall()),
       mailbox_(loop, [this](std::vector<Message> messages) { handle(std::move(messages)); }),
@@ -137,14 +137,6 @@ void Engine::submit(Batch batch, std::shared_ptr<HttpReplyLater> reply) {
   mailbox_.post(Submission{std::move(batch), std::move(reply)});
 }
 
-void Engine::follow(Read read, std::shared_ptr<HttpReplyLater> reply) {
-  mailbox_.post(Following{std::move(read), std::move(reply), nullptr});
-}
-
-void Engine::stream(Read read, std::shared_ptr<HttpStream> stream) {
-  mailbox_.post(Following{std::move(read), nullptr, std::move(stream)});
-}
-
 void Engine::ask(std::function<void(Engine&)> question) { mailbox_.post(std::move(question)); }
 
 void Engine::handle(std::vector<Message> messages) {
@@ -156,17 +148,8 @@ void Engine::handle(std::vector<Message> messages) {
   }
   if (!submissions.empty()) commit(std::move(submissions));
   for (Message& message : messages) {
-    if (auto* following = std::get_if<Following>(&message)) {
-      if (following->stream) {
-        followers_.stream(std::move(following->read), std::move(following->stream));
-      } else {
-        followers_.wait(std::move(following->read), now(), std::move(following->reply));
-      }
-    } else if (auto* question = std::get_if<Question>(&message)) {
-      (*question)(*this);
-    }
+    if (auto* question = std::get_if<Question>(&message)) (*question)(*this);
   }
-  followers_.serve(now());
 }
 
 // Where an event of a commit came from.
@@ -313,6 +296,7 @@ Engine::Appended Engine::append(const std::vector<event::Event>& events,
   }
   if (is_broken_) log_info("event log writes again");
   is_broken_ = false;
+  if (!events.empty()) readers_.grown();
   positions = std::move(*appended);
   return Appended::yes;
 }
@@ -350,7 +334,6 @@ void Engine::tick() {
   static_cast<void>(catch_up());
   core_.advance(now());
   flush_outbox();
-  followers_.serve(now());
   if (loop_.now() >= next_trim_) trim();
 }
 

@@ -2,7 +2,7 @@
 //
 // Engine: the thread around the core: it makes durable, lets time pass, and answers.
 //
-// Threads:  submit(), follow() and ask() from any thread; everything else in the engine's own.
+// Threads:  submit() and ask() from any thread; everything else in the engine's own.
 // Durable:  all batches that wait when the thread turns to them share one write and one fsync
 //           (group commit); each is answered after it.
 // Failures: a log that cannot write: posts get 503 and count for nothing, what the core says waits,
@@ -23,9 +23,9 @@
 #include "base/mailbox.h"
 #include "collector/core.h"
 #include "collector/event_log.h"
-#include "collector/follow.h"
 #include "collector/incidents.h"
 #include "collector/intake.h"
+#include "collector/readers.h"
 #include "collector/task_table.h"
 #include "routing/compile.h"
 #include "routing/geo.h"
@@ -35,18 +35,16 @@ namespace isochrone::collector {
 class Engine {
  public:
   Engine(Loop& loop, EventLog& log, const Options& options, const routing::Topology& topology,
-         std::shared_ptr<const routing::GeoPrior> geo);
+         std::shared_ptr<const routing::GeoPrior> geo, Readers& readers);
 
   void submit(Batch batch, std::shared_ptr<HttpReplyLater> reply);
-  void follow(Read read, std::shared_ptr<HttpReplyLater> reply);
-  void stream(Read read, std::shared_ptr<HttpStream> stream);
   // Runs in the engine's thread between two steps: a consistent look at everything.
   void ask(std::function<void(Engine&)> question);
 
   const Core& core() const noexcept { return core_; }
   const EventLog& log() const noexcept { return log_; }
   const Options& options() const noexcept { return options_; }
-  const Followers& followers() const noexcept { return followers_; }
+  const Readers& readers() const noexcept { return readers_; }
   const routing::GeoPrior* geo() const noexcept { return geo_.get(); }
   Instant now() const { return loop_.wall(); }
   Instant started_at() const noexcept { return started_at_; }
@@ -78,13 +76,8 @@ class Engine {
     Batch batch;
     std::shared_ptr<HttpReplyLater> reply;
   };
-  struct Following {
-    Read read;
-    std::shared_ptr<HttpReplyLater> reply;
-    std::shared_ptr<HttpStream> stream;
-  };
   using Question = std::function<void(Engine&)>;
-  using Message = std::variant<Submission, Following, Question>;
+  using Message = std::variant<Submission, Question>;
 
   void handle(std::vector<Message> messages);
   // What the batches of one commit bring, and what came of it.
@@ -108,7 +101,7 @@ class Engine {
   Incidents incidents_;
   TaskTable tasks_;
   std::array<std::optional<Instant>, event::kChannels> arrived_;  // the last event, by Channel
-  Followers followers_;
+  Readers& readers_;
   std::shared_ptr<const routing::GeoPrior> geo_;
   std::shared_ptr<const routing::RoutingTable> table_;
   std::uint64_t compiled_generation_ = 0;

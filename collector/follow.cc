@@ -14,9 +14,6 @@
 namespace isochrone::collector {
 namespace {
 
-// Proxies drop connections on which nothing moves for a minute.
-constexpr Seconds kStreamComment{15};
-
 Bytes as_bytes(std::string_view text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
@@ -48,8 +45,7 @@ void append(std::string& body, const Read& read, const StoredBytes& stored,
       return;
     case Encoding::server_sent:
       body += fmt::format("id: {}\nevent: {}\ndata: {}\n\n", stored.position,
-                          event::to_string(read.channel),
-                          json_of(read, stored, *event));
+                          event::to_string(read.channel), json_of(read, stored, *event));
       return;
   }
 }
@@ -107,68 +103,6 @@ HttpResponse to_response(const EventLog& log, const Read& read, ReadPage page) {
     response.headers["X-Isochrone-Gap"] = fmt::format("{}-{}", gap->first, gap->last);
   }
   return response;
-}
-
-void Followers::wait(Read read, Instant now, std::shared_ptr<HttpReplyLater> reply) {
-  if (polls_.size() >= kMaxFollowers) {
-    reply->reply(http_error(503, "too many readers are waiting", "try again later"));
-    return;
-  }
-  Poll poll{std::move(read), {}, std::move(reply)};
-  poll.deadline = now + poll.read.wait;
-  if (!serve_poll(poll, now)) polls_.push_back(std::move(poll));
-}
-
-void Followers::stream(Read read, std::shared_ptr<HttpStream> stream) {
-  if (streams_.size() >= kMaxFollowers) {
-    stream->write(": too many readers\n\n");
-    stream->close();
-    return;
-  }
-  streams_.push_back({std::move(read), std::move(stream), {}});
-}
-
-void Followers::serve(Instant now) {
-  std::erase_if(polls_, [&](Poll& poll) { return serve_poll(poll, now); });
-  std::erase_if(streams_, [&](Stream& stream) { return !serve_stream(stream, now); });
-}
-
-// Whether the poll was answered.
-bool Followers::serve_poll(Poll& poll, Instant now) {
-  const bool is_over = now >= poll.deadline;
-  if (!is_over && log_.last(poll.read.channel) <= poll.read.after) return false;
-  ReadPage page = read_page(log_, poll.read);
-  if (page.events == 0 && !is_over) {
-    poll.read.after = page.scanned;  // the filter passed none: do not look at them again
-    return false;
-  }
-  poll.reply->reply(to_response(log_, poll.read, std::move(page)));
-  return true;
-}
-
-// Whether the stream goes on.
-bool Followers::serve_stream(Stream& stream, Instant now) {
-  if (!stream.stream->is_open()) return false;
-  const bool is_over = stream.read.to && *stream.read.to <= now;
-  if (log_.last(stream.read.channel) > stream.read.after) {
-    const auto gap = gap_of(log_, stream.read);
-    ReadPage page = read_page(log_, stream.read);
-    if (gap) {
-      page.body.insert(0, fmt::format("event: gap\ndata: {{\"first\":{},\"last\":{}}}\n\n",
-                                      gap->first, gap->last));
-      ++page.events;
-    }
-    stream.read.after = page.scanned;
-    stream.read.since.reset();
-    if (page.events > 0) {
-      stream.last_write = now;
-      return stream.stream->write(std::move(page.body));
-    }
-  }
-  if (is_over) return false;  // nothing more can come: dropping the stream ends it
-  if (stream.last_write + kStreamComment > now) return true;
-  stream.last_write = now;
-  return stream.stream->write(": still here\n\n");
 }
 
 }  // namespace isochrone::collector

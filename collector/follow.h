@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Follow: reading a channel now, later, or as it grows.
+// Follow: what a reader asks of a channel, and a page of it.
 //
-// Threads:  parse_read() and read_now() from any; a Followers belongs to the engine's thread.
+// Threads:  any.
 // Limits:   kMaxPage events per answer, kMaxWait per long poll, kMaxFollowers waiting at once.
 #pragma once
 
-#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -37,7 +36,7 @@ struct Read {
   std::string prefix;  // likewise
   std::string task;    // likewise
   std::optional<event::EventId> after_event;
-  std::optional<Instant> to;  // what arrived before it; nothing: whatever comes
+  std::optional<Instant> to;                // what arrived before it; nothing: whatever comes
   std::shared_ptr<const Filter> filter;     // null: all
   std::shared_ptr<const EventRules> rules;  // the operator's, for whoever reads; null: none
 
@@ -66,38 +65,5 @@ struct ReadPage {
 };
 ReadPage read_page(const EventLog& log, const Read& read);
 HttpResponse to_response(const EventLog& log, const Read& read, ReadPage page);
-
-// Long polls and streams that wait for more.
-class Followers {
- public:
-  explicit Followers(const EventLog& log) : log_(log) {}
-
-  // Answers at once when there is something to read or no room to wait.
-  void wait(Read read, Instant now, std::shared_ptr<HttpReplyLater> reply);
-  void stream(Read read, std::shared_ptr<HttpStream> stream);
-  // Serves those for whom there is something new, and those who waited long enough.
-  void serve(Instant now);
-
-  std::size_t waiting() const noexcept { return polls_.size(); }
-  std::size_t streaming() const noexcept { return streams_.size(); }
-
- private:
-  struct Poll {
-    Read read;
-    Instant deadline;
-    std::shared_ptr<HttpReplyLater> reply;
-  };
-  struct Stream {
-    Read read;
-    std::shared_ptr<HttpStream> stream;
-    Instant last_write{};
-  };
-  bool serve_poll(Poll& poll, Instant now);
-  bool serve_stream(Stream& stream, Instant now);
-
-  const EventLog& log_;
-  std::list<Poll> polls_;
-  std::list<Stream> streams_;
-};
 
 }  // namespace isochrone::collector

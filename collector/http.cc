@@ -97,10 +97,11 @@ void measure_engine(Engine& engine, Metrics& metrics) {
 
 }  // namespace
 
-HttpApi::HttpApi(Engine& engine, const EventLog& log, std::shared_ptr<const Rules> rules,
-                 std::function<void(Metrics&)> measure_node)
+HttpApi::HttpApi(Engine& engine, const EventLog& log, Readers& readers,
+                 std::shared_ptr<const Rules> rules, std::function<void(Metrics&)> measure_node)
     : engine_(engine),
       log_(log),
+      readers_(readers),
       gate_(rules->options.access),
       rate_(rules->options.max_event_rate),
       policies_(Policies::make(rules->options.policies)),
@@ -112,9 +113,8 @@ void HttpApi::replace_rules(std::shared_ptr<const Rules> rules) {
   gate_.replace(rules->options.access);
   rate_.set_rate(rules->options.max_event_rate);
   repeats_->set_window(rules->options.repeat_window);
-  policies_.with([&](auto& current) {
-    current = Policies::make(rules->options.policies, current.get());
-  });
+  policies_.with(
+      [&](auto& current) { current = Policies::make(rules->options.policies, current.get()); });
   rules_.with([&](auto& current) { current = std::move(rules); });
 }
 
@@ -214,7 +214,8 @@ Result<Batch> HttpApi::decode(const HttpRequest& request, event::Channel channel
   const auto type = request.headers.find("content-type");
   const bool is_protobuf =
       type != request.headers.end() && type->second.starts_with("application/x-protobuf");
-  return is_protobuf ? decode_protobuf(request.body, channel) : decode_ndjson(request.body, channel);
+  return is_protobuf ? decode_protobuf(request.body, channel)
+                     : decode_ndjson(request.body, channel);
 }
 
 HttpResponse HttpApi::post_events(const HttpRequest& request, event::Channel channel,
@@ -281,7 +282,7 @@ HttpResponse HttpApi::read_events(const HttpRequest& request, event::Channel cha
     response.headers["Cache-Control"] = "no-store";
     response.headers["X-Isochrone-Log"] = log_.id();
     response.stream = [this, read = *read](std::shared_ptr<HttpStream> stream) {
-      engine_.stream(read, std::move(stream));
+      readers_.stream(read, std::move(stream));
     };
     return response;
   }
@@ -293,7 +294,7 @@ HttpResponse HttpApi::read_events(const HttpRequest& request, event::Channel cha
   // Beyond the end means another log: answer at once with where the end is.
   if (read->after > page.scanned) return to_response(log_, *read, std::move(page));
   response.later = [this, read = *read](std::shared_ptr<HttpReplyLater> reply) {
-    engine_.follow(read, std::move(reply));
+    readers_.wait(read, std::move(reply));
   };
   return response;
 }

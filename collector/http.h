@@ -27,7 +27,7 @@ struct Rules {
 
 class HttpApi {
  public:
-  HttpApi(Engine& engine, const EventLog& log, std::shared_ptr<const Rules> rules,
+  HttpApi(Engine& engine, const EventLog& log, Readers& readers, std::shared_ptr<const Rules> rules,
           std::function<void(Metrics&)> measure_node);
 
   HttpResponse handle(const HttpRequest& request);
@@ -54,6 +54,7 @@ class HttpApi {
 
   Engine& engine_;
   const EventLog& log_;
+  Readers& readers_;
   std::atomic<std::uint64_t> bodies_refused_{0};  // several threads raise them
   std::atomic<std::uint64_t> posts_limited_{0};
   event::Gate gate_;

@@ -184,8 +184,8 @@ HttpResponse query_status(Engine& engine) {
                      {"samples_reduced", counts.samples_reduced},
                      {"late", counts.late},
                      {"over_quota", counts.over_quota}};
-  body["readers"] = {{"polls", engine.followers().waiting()},
-                     {"streams", engine.followers().streaming()}};
+  body["readers"] = {{"polls", engine.readers().waiting()},
+                     {"streams", engine.readers().streaming()}};
   return reply(std::move(body));
 }
 
