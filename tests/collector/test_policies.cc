@@ -41,7 +41,7 @@ TEST(Policies, BlockRequestsOfThoseTheyAreFor) {
   EXPECT_EQ(status(Action::post, Channel::state, "grafana"), 0);
   EXPECT_EQ(status(Action::read, Channel::health, "grafana"), 0);
   EXPECT_EQ(status(Action::read, Channel::state, "noc"), 0);
-  EXPECT_NE(metrics_of(*policies).find("policy_matches_total{effect=\"block\",policy=\"quiet\"} 1"),
+  EXPECT_NE(metrics_of(*policies).find("policy_matches_total{policy=\"quiet\",effect=\"block\"} 1"),
             std::string::npos)
       << metrics_of(*policies);
 }
@@ -74,10 +74,11 @@ TEST(Policies, LookAtEvents) {
   ASSERT_TRUE(rules);
   EXPECT_FALSE(rules->blocks(measured(1, "fra", "192.0.2.0/24", Instant{}, Micros(1))));
   EXPECT_EQ(rules->blocks(measured(1, "fra", "192.0.2.0/24", Instant{}, Micros(2'000'000))), "far");
-  EXPECT_NE(metrics_of(*policies).find("{effect=\"count\",policy=\"counted\"} 2"),
+  EXPECT_NE(metrics_of(*policies).find("{policy=\"counted\",effect=\"count\"} 2"),
             std::string::npos);
   // A new configuration goes on counting.
-  EXPECT_NE(metrics_of(*Policies::make({counted}, policies.get())).find("policy=\"counted\"} 2"),
+  EXPECT_NE(metrics_of(*Policies::make({counted}, policies.get()))
+                .find("policy=\"counted\",effect=\"count\"} 2"),
             std::string::npos);
 }
 
