@@ -366,10 +366,12 @@ geoip-zones-file={folder}/geo.yaml
     def command_pdns_lua(self, flavour, port, folder):
         """One table keyed by the first three octets, made once in each thread's interpreter."""
         with open(folder / "map.lua", "w") as out:
-            out.write("local m = {}\n")
-            for prefix, address in self.networks(flavour.networks):
+            out.write("local m = {};\n")
+            for number, (prefix, address) in enumerate(self.networks(flavour.networks)):
+                if number % 10_000 == 0:  # LuaJIT takes 65536 constants a function
+                    out.write("end)();\n" * (number > 0) + "(function()\n")
                 out.write(f'm["{prefix.rsplit(".", 1)[0]}"]="{address}"\n')
-            out.write("return m\n")
+            out.write("end)();\nreturn m\n")
         (folder / "geo.zone").write_text(self.geo_zone(
             f"""www 30 IN LUA A ";map = map or dofile('{folder}/map.lua') """
             """return map[ecswho:toString():match('^(%d+%.%d+%.%d+)')] or '192.0.2.1'"\n"""))
