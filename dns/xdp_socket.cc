@@ -10,7 +10,10 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <thread>
 #include <utility>
+
+#include "base/time.h"
 
 namespace isochrone::dns {
 namespace {
@@ -24,6 +27,10 @@ constexpr int kSendBufferOctets = 4 << 20;
 constexpr int kMaxSendBudgetOption = 9;
 // What a call sends at most where that cannot be set.
 constexpr unsigned kPacketsPerCall = 32;
+// The kernel frees a queue some time after the last socket on it has been closed, as by a process that
+// is replaced by this one.
+constexpr Millis kBusyPause{20};
+constexpr int kBusyTries = 150;
 
 std::string advice(int error_number) {
   switch (error_number) {
@@ -147,7 +154,13 @@ XdpSocket::~XdpSocket() = default;
 
 Result<XdpSocket> XdpSocket::open(const std::string& interface, unsigned queue, bool zero_copy) {
   auto rings = std::make_unique<Rings>();
-  if (const int error = rings->open(interface, queue, zero_copy); error != 0) {
+  int error = rings->open(interface, queue, zero_copy);
+  for (int tries = 1; error == -EBUSY && tries < kBusyTries; ++tries) {
+    std::this_thread::sleep_for(kBusyPause);
+    rings = std::make_unique<Rings>();
+    error = rings->open(interface, queue, zero_copy);
+  }
+  if (error != 0) {
     return fail(Errc::io, fmt::format("cannot open an AF_XDP socket on {} queue {}: {}{}",
                                       interface, queue, std::strerror(-error), advice(-error)));
   }

@@ -9,7 +9,11 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
+#include <memory>
+#include <optional>
 #include <thread>
+#include <vector>
 
 #include "tests/integration/xdp_world.h"
 #include "tests/support/dns_client.h"
@@ -124,6 +128,40 @@ TEST_F(Xdp, IsLoggedAsDnstapWithTheFarHostsAddresses) {
     EXPECT_EQ(message.response_message(), is_query ? "" : text(i == 1 ? v4 : v6));
   }
   EXPECT_EQ(frames.messages[0].message().query_port(), 40'002U);
+}
+
+// Between the two hooks sockets answer; what a ring still holds when its hook goes is answered, too.
+TEST_F(Xdp, IsHandedOverToAnotherProcessWithoutLosingAQuery) {
+  const std::string file = world_.write("x.yaml", world_.config("x", xdp("copy")));
+  std::optional<Daemon> now(std::in_place, file);
+  ASSERT_TRUE(now->is_ready()) << now->log();
+  const Endpoint server = listening(*now).v4;
+  std::atomic<bool> is_over{false};
+  std::atomic<unsigned> asked{0}, answered{0};
+  std::thread asking([&] {
+    while (!is_over) {
+      ++asked;
+      if (!world_.ask(server, mail_, 30).empty()) ++answered;
+    }
+  });
+  const auto goes_on = [&] {
+    const unsigned before = answered;
+    return eventually([&] { return answered >= before + 50; });
+  };
+  EXPECT_TRUE(goes_on());
+  std::vector<std::unique_ptr<Daemon>> next;
+  for (int i = 0; i < 3; ++i) {
+    next.push_back(std::make_unique<Daemon>(file, std::vector<std::string>{"replace"}));
+    Daemon& second = *next.back();
+    EXPECT_TRUE(second.is_ready()) << second.log();
+    EXPECT_EQ((i == 0 ? *now : *next[next.size() - 2]).ended(), 0) << second.log();
+    const double by_xdp = metric(second, kByXdp).value_or(0);
+    EXPECT_TRUE(goes_on()) << second.log();
+    EXPECT_GE(metric(second, kByXdp).value_or(0), by_xdp + 49) << "by XDP again";
+  }
+  is_over = true;
+  asking.join();
+  EXPECT_EQ(answered, asked);
 }
 
 TEST_F(Xdp, LeavesWhatItDoesNotTakeToTheKernel) {

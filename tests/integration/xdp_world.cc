@@ -21,10 +21,9 @@ namespace isochrone::test {
 namespace {
 
 // A loss would be a defect: nothing else is on the cable.
-constexpr timeval kSecond{1, 0};
-
-void be_patient(const Fd& socket) {
-  ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &kSecond, sizeof kSecond);
+void be_patient(const Fd& socket, int seconds = 1) {
+  const timeval patience{seconds, 0};
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
 }
 
 Fd far_connection(const Endpoint& server, int kind) {
@@ -93,8 +92,9 @@ std::string XdpWorld::config(const std::string& name, const std::string& more) c
          World::topology();
 }
 
-Octets XdpWorld::ask(const Endpoint& server, Bytes query) const {
+Octets XdpWorld::ask(const Endpoint& server, Bytes query, int patience_s) const {
   const Fd socket = far_connection(server, SOCK_DGRAM);
+  be_patient(socket, patience_s);
   EXPECT_EQ(::send(socket.get(), query.data(), query.size(), 0),
             static_cast<ssize_t>(query.size()));
   return receive(socket);

@@ -34,8 +34,8 @@ class XdpWorld {
 
   std::string path(const std::string& name) const { return world_.path(name); }
 
-  // Asks from the far host; empty when nothing came within a second.
-  Octets ask(const Endpoint& server, Bytes query) const;
+  // Asks from the far host; empty when nothing came within so long.
+  Octets ask(const Endpoint& server, Bytes query, int patience_s = 1) const;
   // One connection: the framed reply to a framed query.
   Octets ask_tcp(const Endpoint& server, Bytes query) const;
   // Puts a frame on the cable at its far end.
