@@ -108,7 +108,7 @@ class Transfers : public testing::Test {
                                     "  username: \"\"\n  chroot: \"\"\n  zonesdir: \"{2}\"\n"
                                     "  pidfile: \"{2}/nsd.pid\"\n  xfrdfile: \"{2}/xfrd.state\"\n"
                                     "  xfrdir: \"{2}\"\n  zonelistfile: \"{2}/zone.list\"\n"
-                                    "  database: \"\"\n  verbosity: 2\n"
+                                    "  database: \"\"\n  verbosity: 2\n  rrl-ratelimit: 0\n"
                                     "remote-control:\n  control-enable: no\n"
                                     "key:\n  name: transfer.key\n  algorithm: hmac-sha256\n"
                                     "  secret: \"{3}\"\n"
