@@ -33,7 +33,8 @@ bool Conditions::evaluate(const Vitals& vitals) {
       if (!rule.of.empty() && rule.of != site.name) continue;
       const bool is_of_round = rule.metric == ConditionMetric::round_completeness ||
                                rule.metric == ConditionMetric::round_loss;
-      const std::string_view task = is_of_round && site.round ? site.round->task : "";
+      std::string_view task;
+      if (is_of_round && site.round) task = site.round->task;
       judge(rule, site.name, of_site(rule, site, vitals.now), task, vitals.now);
     }
   }

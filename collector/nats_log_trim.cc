@@ -88,7 +88,7 @@ Result<std::uint64_t> NatsLog::reclaimable(const Nats::Stream& stream) {
 }
 
 void NatsLog::begin_checkpoint() {
-  checkpoint_.emplace();
+  checkpoint_ = Checkpoint{};
   checkpoint_->begin = mark_ + 1;
   replica_->notes("", [&](std::string_view key, std::string_view) {
     if (!key.starts_with(kOfReplica)) checkpoint_->keys.emplace_back(key);

@@ -45,7 +45,8 @@ Result<XdpHook> XdpHook::attach(const Interface& interface, const XdpFilter& fil
   hook.program_ = Fd(bpf_prog_load(BPF_PROG_TYPE_XDP, "isochrone_dns", "Apache-2.0", code.data(),
                                    code.size(), nullptr));
   if (!hook.program_) return fail_hook("load the XDP program", interface, errno);
-  LIBBPF_OPTS(bpf_link_create_opts, how);
+  bpf_link_create_opts how{};
+  how.sz = sizeof how;
   how.flags = in_driver ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE;
   hook.link_ = Fd(bpf_link_create(hook.program_.get(), interface.index, BPF_XDP, &how));
   if (!hook.link_) return fail_hook("attach the XDP program", interface, errno);
