@@ -76,13 +76,13 @@ MHD_Result HttpExchange::proceed(const char* method, const char* data, std::size
 std::optional<HttpResponse> HttpExchange::read_head(std::string_view method) {
   is_head_request_ = method == "HEAD";
   request_.method = is_head_request_ ? "GET" : method;
-  if (method == "OPTIONS") {
+  if (method == "OPTIONS" && !server_.limits.takes_options) {
     HttpResponse allowed;
     allowed.status = 204;
     allowed.headers.emplace("Allow", kAllow);
     return allowed;
   }
-  if (request_.method != "GET" && request_.method != "POST") {
+  if (request_.method != "GET" && request_.method != "POST" && request_.method != "OPTIONS") {
     auto refusal = server_.refuse(HttpRefusal::method, 405, "this method is not known here",
                                   "use GET, HEAD or POST");
     refusal.headers.emplace("Allow", kAllow);
@@ -115,7 +115,9 @@ std::optional<HttpResponse> HttpExchange::read_headers() {
         const std::string lower = to_lower(std::string_view(name));
         found.lengths += lower == "content-length" ? 1 : 0;
         found.codings += lower == "transfer-encoding" ? 1 : 0;
-        found.headers->try_emplace(lower, value == nullptr ? "" : value);
+        const std::string_view text = value == nullptr ? "" : value;
+        const auto [header, is_first] = found.headers->try_emplace(lower, text);
+        if (!is_first && lower == "x-forwarded-for") header->second.append(", ").append(text);
         return MHD_YES;
       },
       &read);

@@ -29,10 +29,12 @@
 namespace isochrone {
 
 struct HttpRequest {
-  std::string method;                          // "GET" or "POST"
-  std::string path;                            // decoded, without the query
-  std::map<std::string, std::string> query;    // decoded; of repeated keys the first
-  std::map<std::string, std::string> headers;  // names in lower case; of repeated names the first
+  std::string method;                        // "GET" or "POST"; "OPTIONS" where the limits say so
+  std::string path;                          // decoded, without the query
+  std::map<std::string, std::string> query;  // decoded; of repeated keys the first
+  // Names in lower case; of repeated names the first, but of x-forwarded-for all, in their order:
+  // the last one is who the proxy in front of us saw.
+  std::map<std::string, std::string> headers;
   std::string body;
   Address peer;
   bool is_certified =
@@ -94,6 +96,7 @@ class HttpServer {
     std::size_t max_stream_backlog_bytes = 4 << 20;  // per slow reader, then it is cut off
     Seconds idle{60};  // without a byte moving; does not end a long poll or a quiet stream
     unsigned threads = 2;
+    bool takes_options = false;  // OPTIONS reach the handler too, as browsers ask before they post
   };
   using Handler = std::function<HttpResponse(const HttpRequest&)>;
 

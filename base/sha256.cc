@@ -3,6 +3,7 @@
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 #include <cstdlib>
 
@@ -23,6 +24,16 @@ Sha256 sha256(std::string_view text) {
   if (EVP_Digest(text.data(), text.size(), digest.data(), nullptr, EVP_sha256(), nullptr) != 1) {
     std::abort();
   }
+  return digest;
+}
+
+Sha256 hmac_sha256(std::string_view key, std::string_view text) {
+  Sha256 digest{};
+  unsigned size = 0;
+  const auto* data = reinterpret_cast<const unsigned char*>(text.data());
+  const unsigned char* made = HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), data,
+                                   text.size(), digest.data(), &size);
+  if (made == nullptr || size != digest.size()) std::abort();
   return digest;
 }
 
