@@ -17,12 +17,6 @@ namespace {
 // A chain of certificates, or a bundle of authorities: Debian's of all the world has 220 KB.
 constexpr std::size_t kMaxPemBytes = 1 << 20;
 
-bool is_loopback(const Address& address) {
-  static const Prefix v4 = Prefix::parse("127.0.0.0/8").value();
-  static const Prefix v6 = Prefix::parse("::1/128").value();
-  return address.is_v4() ? v4.contains(address) : v6.contains(address);
-}
-
 std::string read_pem(const Section& section, std::string_view key) {
   const auto file = section.file(key);
   if (file.empty()) return {};
@@ -37,16 +31,6 @@ std::string read_pem(const Section& section, std::string_view key) {
   return text;
 }
 
-// The text of a file that has to be secret.
-std::string read_secret(const Section& section, std::string_view key) {
-  const auto file = section.file(key);
-  std::error_code error;
-  if (file.empty() || !std::filesystem::is_regular_file(file, error)) return {};
-  auto text = read_secret_file(file);
-  if (!text) section.complain(section.mark_of(key), text.error().text());
-  return text ? std::move(*text) : std::string();
-}
-
 // Complains when only one of the two is there.
 bool has_pair(const Section& section, std::string_view first, std::string_view second) {
   for (const auto& [here, missing] : {std::pair(first, second), std::pair(second, first)}) {
@@ -58,6 +42,23 @@ bool has_pair(const Section& section, std::string_view first, std::string_view s
   return section.has(first) && section.has(second);
 }
 
+void check_tls(const Section& section, const HttpTls& tls) {
+  if (tls.certificate.empty() || tls.key.empty()) return;
+  if (const auto made = HttpCredentials::make(tls); !made) {
+    section.complain(section.mark_of("certificate"),
+                     made.error().text() + "; write PEM files that belong together");
+  }
+}
+
+// Unchecked.
+HttpTls read_certificate(const Section& section) {
+  HttpTls tls;
+  if (!has_pair(section, "certificate", "key")) return tls;
+  tls.certificate = read_pem(section, "certificate");
+  tls.key = read_secret(section, "key");
+  return tls;
+}
+
 HttpTls read_tls(const Section& access) {
   HttpTls tls;
   if (access.has("client-ca") && !access.has("certificate")) {
@@ -65,15 +66,9 @@ HttpTls read_tls(const Section& access) {
                     "client-ca without certificate; clients show theirs over TLS only, add "
                     "\"certificate: FILE\" and \"key: FILE\"");
   }
-  if (!has_pair(access, "certificate", "key")) return tls;
-  tls.certificate = read_pem(access, "certificate");
-  tls.key = read_secret(access, "key");
-  tls.client_authorities = read_pem(access, "client-ca");
-  if (tls.certificate.empty() || tls.key.empty()) return tls;
-  if (const auto made = HttpCredentials::make(tls); !made) {
-    access.complain(access.mark_of("certificate"),
-                    made.error().text() + "; write PEM files that belong together");
-  }
+  tls = read_certificate(access);
+  tls.client_authorities = tls.empty() ? "" : read_pem(access, "client-ca");
+  check_tls(access, tls);
   return tls;
 }
 
@@ -118,6 +113,27 @@ event::Token read_token(const Section& section, const routing::Topology& topolog
 }
 
 }  // namespace
+
+bool is_loopback(const Address& address) {
+  static const Prefix v4 = Prefix::parse("127.0.0.0/8").value();
+  static const Prefix v6 = Prefix::parse("::1/128").value();
+  return address.is_v4() ? v4.contains(address) : v6.contains(address);
+}
+
+std::string read_secret(const Section& section, std::string_view key) {
+  const auto file = section.file(key);
+  std::error_code error;
+  if (file.empty() || !std::filesystem::is_regular_file(file, error)) return {};
+  auto text = read_secret_file(file);
+  if (!text) section.complain(section.mark_of(key), text.error().text());
+  return text ? std::move(*text) : std::string();
+}
+
+HttpTls read_key_pair(const Section& section) {
+  const HttpTls tls = read_certificate(section);
+  check_tls(section, tls);
+  return tls;
+}
 
 ApiOptions read_access(const Section& root, const routing::Topology& topology) {
   const Section access = root.section("access");

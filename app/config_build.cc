@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "app/config_access.h"
+#include "app/config_beacon.h"
 #include "app/config_dnstap.h"
 #include "app/config_log.h"
 #include "app/config_policies.h"
@@ -41,6 +42,7 @@ class Builder {
     config_.collector.tls = config_.api.tls;
     config_.collector.access = config_.api.access;
     config_.collector_access = read_collector_access(root_);
+    config_.collector.beacon = read_beacon(root_, config_.topology);
     config_.collector.policies = read_policies(collector, config_.api);
     const std::size_t before = complaints_.size();
     read_roles(node, dns, collector, prober);

@@ -382,6 +382,6 @@ constexpr std::array kKeys{
 
 }  // namespace
 
-std::span<const Key> config_keys() { return kKeys; }
+std::span<const Key> most_keys() { return kKeys; }
 
 }  // namespace isochrone::app

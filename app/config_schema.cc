@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <vector>
 
 namespace isochrone::app {
 namespace {
@@ -85,6 +86,17 @@ std::string_view Key::name() const { return path.substr(path.rfind('.') + 1); }
 std::string_view Key::section() const {
   const auto dot = path.rfind('.');
   return dot == std::string_view::npos ? std::string_view() : path.substr(0, dot);
+}
+
+std::span<const Key> config_keys() {
+  static const std::vector<Key> all = [] {
+    std::vector<Key> keys(most_keys().begin(), most_keys().end());
+    const auto collector = std::find_if(keys.begin(), keys.end(),
+                                        [](const Key& key) { return key.path == "collector"; });
+    keys.insert(collector, beacon_keys().begin(), beacon_keys().end());
+    return keys;
+  }();
+  return all;
 }
 
 const Key* find_key(std::string_view path) {

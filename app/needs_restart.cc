@@ -27,6 +27,8 @@ void compare_collector(const collector::Options& a, const collector::Options& b,
                        const Compare& compare) {
   compare(a.listen == b.listen, "collector.listen");
   compare(a.log == b.log, "collector.log");
+  compare(a.beacon.is_on == b.beacon.is_on && a.beacon.listen == b.beacon.listen, "beacon.listen");
+  compare(a.beacon.tls.empty() == b.beacon.tls.empty(), "beacon.certificate");
   compare(a.window == b.window, "collector.window");
   compare(a.lateness == b.lateness, "collector.lateness");
   compare(a.max_body_bytes == b.max_body_bytes, "collector.max-body");

@@ -8,10 +8,12 @@
 #include "base/http_server.h"
 #include "base/log.h"
 #include "base/worker.h"
+#include "collector/beacon_http.h"
 #include "collector/engine.h"
 #include "collector/http.h"
 #include "collector/log_rocksdb.h"
 #include "collector/nats_log.h"
+#include "collector/nel.h"
 #include "collector/watch.h"
 
 namespace isochrone::collector {
@@ -42,12 +44,16 @@ std::shared_ptr<const Rules> make_rules(const Options& options, const routing::T
 struct Collector::Impl {
   std::unique_ptr<EventLog> log;
   std::optional<Readers> readers;
-  Engine* engine = nullptr;  // lives in the worker's thread, for as long as that runs
+  std::optional<BeaconDoors> beacons;  // the engine's thread answers for them
+  Engine* engine = nullptr;            // lives in the worker's thread, for as long as that runs
   std::unique_ptr<Worker> worker;
   std::optional<Watch> watch;
   std::optional<HttpApi> api;
   std::unique_ptr<HttpServer> server;
+  std::unique_ptr<HttpServer> beacon_server;
   Options options;
+
+  Result<void> start_beacons(const routing::Topology& topology, const Geo& geo);
 
   void start_engine(const routing::Topology& topology, Geo geo) {
     std::promise<Engine*> ready;
@@ -60,6 +66,25 @@ struct Collector::Impl {
     engine = made.get();
   }
 };
+
+// Doors of their own, so that nothing else is behind an address that browsers reach.
+Result<void> Collector::Impl::start_beacons(const routing::Topology& topology, const Geo& geo) {
+  if (!options.beacon.is_on) return {};
+  beacons.emplace(*engine, options, topology, geo);
+  HttpServer::Limits limits;
+  limits.max_body_bytes = kMaxNelBytes;
+  limits.max_connections = options.max_connections;
+  limits.max_per_client = options.max_connections_per_client;
+  limits.request = options.request_deadline;
+  limits.takes_options = true;
+  auto started = HttpServer::start(
+      options.beacon.listen, limits,
+      [this](const HttpRequest& request) { return beacons->handle(request); }, {},
+      options.beacon.tls);
+  if (!started) return tl::unexpected(started.error().within("beacon"));
+  beacon_server = std::move(*started);
+  return {};
+}
 
 Collector::Collector() : impl_(std::make_unique<Impl>()) {}
 Collector::~Collector() = default;
@@ -78,7 +103,7 @@ Result<std::unique_ptr<Collector>> Collector::start(const Options& options,
   impl.options = options;
   impl.log = std::move(*log);
   impl.readers.emplace(*impl.log);
-  impl.start_engine(topology, std::move(*geo));
+  impl.start_engine(topology, *geo);
   impl.api.emplace(*impl.engine, *impl.log, *impl.readers, make_rules(options, topology),
                    std::move(measure_node));
   HttpServer::Limits limits;
@@ -92,10 +117,14 @@ Result<std::unique_ptr<Collector>> Collector::start(const Options& options,
       std::move(listener), options.tls);
   if (!server) return tl::unexpected(server.error());
   impl.server = std::move(*server);
+  if (auto started = impl.start_beacons(topology, *geo); !started) {
+    return tl::unexpected(started.error());
+  }
   impl.watch.emplace(*impl.engine, *impl.log, options);
   impl.api->set_measure_http([&impl](Metrics& metrics) {
     impl.server->measure(metrics);
     impl.watch->measure(metrics);
+    if (impl.beacons) impl.beacons->measure(metrics);
   });
   impl.api->set_show_conditions([&impl] { return impl.watch->to_json(); });
   return collector;
@@ -116,6 +145,11 @@ Result<void> Collector::reload(const Options& options, const routing::Topology& 
   if (options.window != before.window || options.lateness != before.lateness) {
     return fail(Errc::invalid, "collector.window and lateness need a restart to change");
   }
+  if (options.beacon.is_on != before.beacon.is_on ||
+      options.beacon.listen != before.beacon.listen ||
+      options.beacon.tls.empty() != before.beacon.tls.empty()) {
+    return fail(Errc::invalid, "beacon.listen and certificate need a restart to come or go");
+  }
   auto geo = load_geo(options);
   if (!geo) return tl::unexpected(geo.error());
   if (options.tls.empty() != before.tls.empty()) {
@@ -124,6 +158,11 @@ Result<void> Collector::reload(const Options& options, const routing::Topology& 
   if (auto taken = impl.server->set_tls(options.tls); !taken) {
     return tl::unexpected(taken.error().within("access"));
   }
+  if (impl.beacon_server) {
+    if (auto taken = impl.beacon_server->set_tls(options.beacon.tls); !taken) {
+      return tl::unexpected(taken.error().within("beacon"));
+    }
+  }
   std::promise<void> done;
   impl.engine->ask([&](Engine& engine) {
     engine.reconfigure(options, topology, *geo);
@@ -131,6 +170,7 @@ Result<void> Collector::reload(const Options& options, const routing::Topology& 
   });
   done.get_future().wait();
   impl.api->replace_rules(make_rules(options, topology));
+  if (impl.beacons) impl.beacons->reconfigure(options, topology, *geo);
   // Who reads on may have been let in by another rule.
   if (!options.access.is_open() || !before.access.is_open() || !options.policies.empty()) {
     impl.readers->dismiss();
@@ -140,13 +180,21 @@ Result<void> Collector::reload(const Options& options, const routing::Topology& 
   return {};
 }
 
-void Collector::stop_serving() { impl_->server->stop(); }
+void Collector::stop_serving() {
+  if (impl_->beacon_server) impl_->beacon_server->stop();
+  impl_->server->stop();
+}
 
 void Collector::measure(Metrics& metrics) const {
   impl_->server->measure(metrics);
   impl_->api->measure(metrics);
+  if (impl_->beacons) impl_->beacons->measure(metrics);
 }
 
 std::uint16_t Collector::port() const { return impl_->server->port(); }
+
+std::uint16_t Collector::beacon_port() const {
+  return impl_->beacon_server ? impl_->beacon_server->port() : std::uint16_t{0};
+}
 
 }  // namespace isochrone::collector

@@ -37,6 +37,7 @@ class Collector {
   // Takes new sites and services; what needs a restart (listen, state-dir) is refused, unchanged.
   Result<void> reload(const Options& options, const routing::Topology& topology);
   std::uint16_t port() const;
+  std::uint16_t beacon_port() const;  // 0: browsers are not asked
 
  private:
   Collector();

@@ -11,6 +11,7 @@
 #include "base/http_tls.h"
 #include "base/ip.h"
 #include "base/time.h"
+#include "collector/beacon_options.h"
 #include "collector/conditions.h"
 #include "collector/event_log.h"
 #include "collector/nats.h"
@@ -51,6 +52,7 @@ struct Options {
   Nanos repeat_window{Seconds(10)};  // how long the answer to a post is kept for its repetition
   std::uint64_t max_event_rate = 0;  // events a second of one token or address; 0: any
   HttpTls tls;                       // empty: plain HTTP
+  BeaconOptions beacon;
   event::Access access;
   std::filesystem::path geo_database;  // for route and table; empty: no geographic prior
 };
