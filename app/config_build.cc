@@ -43,6 +43,9 @@ class Builder {
     config_.collector.access = config_.api.access;
     config_.collector_access = read_collector_access(root_);
     config_.collector.beacon = read_beacon(root_, config_.topology);
+    const collector::BeaconOptions& beacon = config_.collector.beacon;
+    config_.dns.answers.beacon =
+        dns::BeaconWatch::make(beacon.zone, beacon.secrets, beacon.token_lifetime);
     config_.collector.policies = read_policies(collector, config_.api);
     const std::size_t before = complaints_.size();
     read_roles(node, dns, collector, prober);

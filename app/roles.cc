@@ -373,9 +373,10 @@ std::string Roles::describe() const {
   const Config& config = impl_->config;
   std::string text = fmt::format("node={}", config.node.name);
   if (impl_->collector) {
-    Endpoint listen = config.collector.listen;
-    listen.port = impl_->collector->port();
+    Endpoint listen{config.collector.listen.address, impl_->collector->port()};
     text += fmt::format(" collector={}", listen.to_string());
+    listen = {config.collector.beacon.listen.address, impl_->collector->beacon_port()};
+    if (listen.port != 0) text += fmt::format(" beacon={}", listen.to_string());
   }
   impl_->parts.with([&](const Measured& measured) {
     if (measured.dns) {

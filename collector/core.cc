@@ -76,7 +76,8 @@ Core::Core(const Options& options, const routing::Topology& topology, std::uint6
       targets_(options.target_lifetime),
       plan_(options, topology),
       catchments_(topology.sites.size()),
-      balance_(topology) {}
+      balance_(topology),
+      resolvers_(options.beacon.token_lifetime) {}
 
 void Core::set_map(std::shared_ptr<const routing::GeoPrior> map) {
   map_ = std::move(map);
@@ -98,6 +99,7 @@ void Core::restore(const EventLog& log, Instant now) {
                     static_cast<event::HealthStatus>(bytes[2] - '0'), in.ok() ? said : Instant{},
                     now);
   });
+  restore_resolvers(log, now);
   if (log.damage().has_lost_notes) {
     // Which ids were seen may be older than the events are: the events themselves tell.
     each_event(log, [&](const event::Event& event, event::Position) {
@@ -174,6 +176,7 @@ void Core::reconfigure(const Options& options, const routing::Topology& topology
   catchments_.count(state_, topology.sites.size());
   options_ = options;
   targets_.set_lifetime(options.target_lifetime);
+  resolvers_.set_lifetime(options.beacon.token_lifetime);
   targets_.forget_rounds();
   plan_ = Plan(options, topology);
   balance_ = Balance(topology);  // rates are known again after a few TTLs
@@ -266,6 +269,7 @@ void Core::forget_the_future(Instant now) {
   state_.forget_the_future(now);
   targets_.forget_the_future(now);
   plan_.forget_the_future(now);
+  resolvers_.forget_the_future(now);
   last_sweep_ = std::min(last_sweep_, now);
 }
 
@@ -280,6 +284,7 @@ void Core::advance(Instant now) {
   }
   sweep(now);
   balance(now);
+  blend_resolvers(now);
 }
 
 void Core::fold(const std::vector<ClosedWindow>& closed, Instant now) {

@@ -20,10 +20,12 @@
 #include "base/time.h"
 #include "collector/balance.h"
 #include "collector/catchment.h"
+#include "collector/core_counts.h"
 #include "collector/dedup.h"
 #include "collector/event_log.h"
 #include "collector/options.h"
 #include "collector/plan.h"
+#include "collector/resolver_map.h"
 #include "collector/site_health.h"
 #include "collector/targets.h"
 #include "collector/window.h"
@@ -37,15 +39,7 @@ namespace isochrone::collector {
 
 class Core {
  public:
-  struct Counts {
-    std::uint64_t duplicates = 0;
-    std::uint64_t samples = 0;          // measurements kept in a window
-    std::uint64_t samples_reduced = 0;  // of those, in closed windows
-    std::uint64_t late = 0;             // came after their window had closed
-    std::uint64_t over_quota = 0;
-    std::uint64_t windows_closed = 0;  // (path, window)
-    std::uint64_t preferences_changed = 0;
-  };
+  using Counts = CoreCounts;
   struct Admitted {
     std::vector<event::Event> fresh;
     std::vector<std::size_t> fresh_at;     // their indexes among what was given
@@ -97,6 +91,7 @@ class Core {
   const OpenWindows& windows() const noexcept { return windows_; }
   const Catchments& catchments() const noexcept { return catchments_; }
   const Balance& balance() const noexcept { return balance_; }
+  const ResolverMap& resolvers() const noexcept { return resolvers_; }
   const Dedup& dedup() const noexcept { return dedup_; }
   const Counts& counts() const noexcept { return counts_; }
   // Raised with every change of state or health: what a table compiled from them carries.
@@ -122,6 +117,10 @@ class Core {
             const routing::WindowSummary& window);
   bool decide(routing::PrefixState& known, Instant now);
   void rebuild(const EventLog& log, Instant now);
+  bool note_beacon(const event::Event& event, Instant now);
+  void restore_resolvers(const EventLog& log, Instant now);
+  void blend_resolvers(Instant now);
+  void blend_one(const Address& resolver, Instant now);
 
   Options options_;
   routing::Topology topology_;
@@ -138,6 +137,7 @@ class Core {
   Plan plan_;
   Catchments catchments_;
   Balance balance_;
+  ResolverMap resolvers_;
   Counts counts_;
   Outbox outbox_;
   event::Position next_measurement_ = 1;  // the position the next measurement will have

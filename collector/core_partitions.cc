@@ -14,11 +14,13 @@ constexpr std::string_view kDedupNote = "dedup/";
 }  // namespace
 
 void Core::apply_event(const event::Event& event, event::Position position, Instant now) {
+  const bool is_of_beacon = note_beacon(event, now);
   if (const auto* measurement = std::get_if<event::Measurement>(&event.payload)) {
     apply_payload(*measurement, event, position);
   } else if (const auto* load = std::get_if<event::Load>(&event.payload)) {
     balance_.carried(*load, event.time);
   } else if (const auto* demand = std::get_if<event::Demand>(&event.payload)) {
+    if (is_of_beacon) return;  // a name that nobody asks for again
     balance_.asked(*demand, now);
     if (plan_.is_limited()) {
       plan_.asked(*demand, targets_.note(*demand, now), now);

@@ -22,9 +22,10 @@ HttpResponse no_such_channel(std::string_view name) {
 }
 
 HttpResponse no_such_path(const std::string& path) {
-  return http_error(404, "nothing is at " + path,
-                    "GET /v1/status, sites, services, table, paths, targets, tasks, channels, "
-                    "conditions, incidents, route, /healthz, /metrics; see docs/formats.md");
+  return http_error(
+      404, "nothing is at " + path,
+      "GET /v1/status, sites, services, table, paths, resolvers, targets, tasks, channels, "
+      "conditions, incidents, route, /healthz, /metrics; see docs/formats.md");
 }
 
 HttpResponse text(std::string content_type, std::string body) {
@@ -81,6 +82,9 @@ void measure_engine(Engine& engine, Metrics& metrics) {
   total("samples_late_total", "Measurements that came after their window.", counts.late);
   total("samples_over_quota_total", "Measurements beyond a window's quota.", counts.over_quota);
   total("preferences_changed_total", "Changes of a preferred site.", counts.preferences_changed);
+  total("sightings_total", "Halves of beacon tasks: resolvers and clients.", counts.sightings);
+  total("sightings_lost_total", "Of them, too late to count or too many.", counts.sightings_lost);
+  gauge("resolvers", "Resolvers whose clients are known.", core.resolvers().mixes().size());
   gauge("prefixes", "Client prefixes with state.", core.state().size());
   gauge("targets", "Prefixes that demand asked to measure.", core.targets().size());
   gauge("sources", "Event sources known.", core.dedup().sources());
@@ -177,6 +181,8 @@ HttpResponse HttpApi::ask(const HttpRequest& request) {
     answer = query_channels;
   } else if (path == "/v1/targets") {
     answer = [request](Engine& engine) { return query_targets(engine, request); };
+  } else if (path == "/v1/resolvers") {
+    answer = [request](Engine& engine) { return query_resolvers(engine, request); };
   } else if (path == "/v1/paths") {
     answer = [request](Engine& engine) { return query_paths(engine, request); };
   } else if (path == "/v1/table") {

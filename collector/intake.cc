@@ -80,6 +80,8 @@ class ContentCheck {
   std::optional<std::string> check(event::Demand& demand) {
     truncate(demand.prefix);
     if (topology_.find_service(demand.service)) return std::nullopt;
+    // What a beacon's task looked up, so that its resolver is known.
+    if (!demand.service.empty() && demand.service == options_.beacon.zone) return std::nullopt;
     return unknown("service", demand.service, topology_.services);
   }
   std::optional<std::string> check(const event::Health& health) const {

@@ -20,6 +20,8 @@ HttpResponse query_targets(Engine& engine, const HttpRequest& request);
 HttpResponse query_paths(Engine& engine, const HttpRequest& request);
 HttpResponse query_table(Engine& engine, const HttpRequest& request);
 HttpResponse query_route(Engine& engine, const HttpRequest& request);
+// Addresses of resolvers instead of prefixes.
+HttpResponse query_resolvers(Engine& engine, const HttpRequest& request);
 // These read the log and may run in any thread.
 // A task of which nothing came for `quiet` has ended.
 HttpResponse query_task(const EventLog& log, std::string_view task, Instant now, Nanos quiet);

@@ -115,6 +115,13 @@ Replay::Replay(const ReplaySetup& as_it_was, const ReplaySetup& otherwise, Insta
                Instant until)
     : before_(as_it_was), after_(otherwise), since_(since), until_(until) {}
 
+// Without Client Subnet a query was answered for the resolver, which may have a row of its own.
+Prefix Replay::asked_for(const event::Demand& demand) const {
+  const Prefix resolver(demand.resolver, demand.resolver.width());
+  const bool is_known = before_.core.state().find(resolver) != nullptr;
+  return is_known && demand.prefix == client_network(demand.resolver) ? resolver : demand.prefix;
+}
+
 void Replay::advance(Instant now) {
   if (now_ == Instant{}) now_ = now;
   while (now_ + kStep <= now) {
@@ -137,9 +144,13 @@ void Replay::take(const event::Event& event, event::Position position, Instant a
     if (health->origin == event::HealthOrigin::prober) return;
     before_.core.apply({event}, {position}, now_);
     after_.core.apply({event}, {position}, now_);
+  } else if (event::parse_beacon_task(event.task)) {
+    // Which resolver asked for a beacon's task: nobody's query.
+    before_.core.apply({event}, {position}, now_);
+    after_.core.apply({event}, {position}, now_);
   } else if (const auto* demand = std::get_if<event::Demand>(&event.payload); demand && counts) {
     ++report_.demands;
-    weigh(by_demand_, demand->service, demand->prefix, demand->queries);
+    weigh(by_demand_, demand->service, asked_for(*demand), demand->queries);
   } else if (const auto* decision = std::get_if<event::DecisionSample>(&event.payload);
              decision && counts) {
     ++report_.decisions;

@@ -115,6 +115,7 @@ class Replay {
   };
 
   void advance(Instant now);
+  Prefix asked_for(const event::Demand& demand) const;
   void weigh(Tally& tally, std::string_view service, const Prefix& client, std::uint64_t queries);
   std::optional<Micros> rtt(const Prefix& client, std::string_view site) const;
 

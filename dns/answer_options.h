@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <string>
 
+#include "dns/beacon_watch.h"
 #include "dns/cookie.h"
 #include "dns/rate_limit.h"
 
@@ -21,6 +22,7 @@ struct AnswerOptions {
   unsigned max_amplification = 3;
   CookieSecrets cookies;
   RateLimitOptions rate_limit;  // kept by the workers
+  BeaconWatch beacon;           // likewise
   std::string nsid;             // RFC 5001; empty: not told
   std::string version;          // CHAOS version.bind and version.server; empty: refused
   std::string hostname;         // CHAOS hostname.bind and id.server; empty: refused

@@ -57,6 +57,7 @@ Answers::Answers(const Published<Snapshot>& snapshots, WorkerCounters& counters,
       desk_(counters, std::move(notified)) {
   limiter_.configure(reader_.get().options.rate_limit, workers_);
   far_ = far_tables(reader_.get());
+  sightings_.reserve(kSightings);
 }
 
 void Answers::refresh(const Loop& loop) {
@@ -111,6 +112,7 @@ Reply Answers::reply_to(Bytes query, const Address& sender, Transport transport,
   counters_.count(reply, transport);
   if (reply.lacked_signature) counters_.online_refused.add();
   if (reply.needs_desk) serve_at_desk(request, out, reply);
+  if (reply.size != 0) sight(query, sender);
   const bool is_unproven =
       transport == Transport::udp && reply.cookie != CookieVerdict::good && reply.size != 0;
   if (is_unproven && limiter_.is_on()) limit(request, out, reply);
@@ -148,6 +150,16 @@ void Answers::limit(Request request, MutableBytes out, Reply& reply) noexcept {
   }
 }
 
+// Who looks up the name of a beacon's task; it never allocates.
+void Answers::sight(Bytes query, const Address& resolver) noexcept {
+  const auto task = reader_.get().options.beacon.task_of(query, unix_seconds_);
+  if (!task) return;
+  const Sighting seen{*task, resolver};
+  if (!sightings_.empty() && sightings_.back() == seen) return;
+  if (sightings_.size() == kSightings) return counters_.sightings_lost.add();
+  sightings_.push_back(seen);
+}
+
 void Answers::sample(const Reply& reply) noexcept {
   until_sample_ = kSampleEvery - 1;
   if (sampled_ == kSamples) return;
@@ -160,6 +172,9 @@ DemandReport Answers::report() {
   report.table_generation = reported_->table->generation();
   report.demand = demand_.take();
   report.decisions.assign(samples_, samples_ + sampled_);
+  report.sightings.assign(sightings_.begin(), sightings_.end());
+  report.beacon_zone = reader_.get().options.beacon.zone;
+  sightings_.clear();
   sampled_ = 0;
   until_sample_ = 0;
   reported_ = reader_.shared();
@@ -180,7 +195,8 @@ void AnswerWorker::run(Loop& loop, std::vector<WorkerSockets> sockets,
   Timer report_timer(loop, [&] {
     answers.refresh(loop);
     DemandReport report = answers.report();
-    if (!report.demand.empty() && settings.report) settings.report(std::move(report));
+    const bool is_news = !report.demand.empty() || !report.sightings.empty();
+    if (is_news && settings.report) settings.report(std::move(report));
   });
   report_timer.start(kReportInterval, kReportInterval);
   Mailbox<WorkerOrder> orders(loop, [&](std::vector<WorkerOrder> given) {

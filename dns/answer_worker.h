@@ -71,6 +71,7 @@ class Answers {
 
  private:
   void sample(const Reply& reply) noexcept;
+  void sight(Bytes query, const Address& resolver) noexcept;
   void serve_at_desk(const Request& request, MutableBytes out, Reply& reply);
   void limit(Request request, MutableBytes out, Reply& reply) noexcept;
   bool may_sign() noexcept;
@@ -99,6 +100,9 @@ class Answers {
   DecisionCount samples_[kSamples];
   std::size_t sampled_ = 0;
   unsigned until_sample_ = 0;
+  // Of beacon tasks, between two reports: what browsers and resolvers ask twice is there twice.
+  static constexpr std::size_t kSightings = 1'024;
+  std::vector<Sighting> sightings_;
 };
 
 // What a worker is told while it runs; `done` is called in its thread once it is so.

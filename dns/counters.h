@@ -30,6 +30,7 @@ struct WorkerCounters {
   Counter online_signed;      // denials signed for the query
   Counter online_refused;     // likewise, beyond the worker's share: answered from the chain
   Counter demand_lost;        // queries that found the demand table full
+  Counter sightings_lost;     // names of beacon tasks, beyond what one report holds
   Counter tsig_refused;       // signatures that failed
   Counter transfers_begun;    // to secondaries
   Counter transfers_refused;  // and NOTIFY from strangers

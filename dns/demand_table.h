@@ -14,6 +14,7 @@
 
 #include "base/ip.h"
 #include "dns/answer.h"
+#include "dns/beacon_watch.h"
 #include "routing/topology.h"
 
 namespace isochrone::dns {
@@ -39,6 +40,8 @@ struct DemandReport {
   std::uint64_t table_generation = 0;
   std::vector<DemandCount> demand;
   std::vector<DecisionCount> decisions;
+  std::vector<Sighting> sightings;
+  std::string beacon_zone;  // below which they were
 };
 
 class DemandTable {

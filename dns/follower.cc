@@ -99,6 +99,11 @@ class StateFollower::Builder {
                                   kDemandInterval},
                     now);
     }
+    for (const Sighting& seen : report.sightings) {
+      poster_->post(event::Demand{report.beacon_zone, client_network(seen.resolver), seen.resolver,
+                                  1, kDemandInterval},
+                    now, event::beacon_task(seen.task));
+    }
     // A reason can be given only by the table that decided.
     const bool is_current = report.topology == current_->topology &&
                             report.table_generation == current_->table->generation();

@@ -126,6 +126,9 @@ void measure_workers(Metrics& metrics, const std::deque<WorkerCounters>& workers
       "isochrone_dns_demand_lost_total", "Queries that found the demand table full.",
       [](const auto& w) -> auto& { return w.demand_lost; });
   count(
+      "isochrone_dns_sightings_lost_total", "Names of beacon tasks that were too many to report.",
+      [](const auto& w) -> auto& { return w.sightings_lost; });
+  count(
       "isochrone_dns_tsig_refused_total", "Requests whose signature failed.",
       [](const auto& w) -> auto& { return w.tsig_refused; });
   count(
