@@ -78,9 +78,15 @@ class StateFollower::Builder {
     }
     if (before.collector != inputs_.collector) poster_.reset();
     if (has_new_names) state_.change_topology(*before.topology, *inputs_.topology);
-    compiler_.forget();
-    compile();
-    is_state_unsaved_ = true;
+    const bool routes_alike = before.topology == inputs_.topology && before.geo == inputs_.geo &&
+                              before.wants_reasons == inputs_.wants_reasons;
+    if (routes_alike) {  // another version of a zone
+      publish_with_same_table();
+    } else {
+      compiler_.forget();
+      compile();
+      is_state_unsaved_ = true;
+    }
     if (must_follow_again) follow();
   }
 

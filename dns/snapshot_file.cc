@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <functional>
 #include <limits>
 #include <string_view>
 #include <utility>
@@ -43,6 +44,12 @@ class MappedFile {
     if (!bytes_.empty()) munmap(const_cast<std::uint8_t*>(bytes_.data()), bytes_.size());
   }
   Bytes bytes() const noexcept { return bytes_; }
+  // What lies before an octet was read: its pages count no more for this process. They can be read again.
+  void forget_before(std::size_t octet) const noexcept {
+    constexpr std::size_t kPage = 4'096;
+    auto* at = const_cast<std::uint8_t*>(bytes_.data());
+    madvise(at, std::min(octet, bytes_.size()) / kPage * kPage, MADV_DONTNEED);
+  }
 
  private:
   explicit MappedFile(Bytes bytes) noexcept : bytes_(bytes) {}
@@ -191,7 +198,23 @@ void read_health(ByteReader& in, NodeState& state) {
   }
 }
 
-Result<NodeState> decode_payload(Bytes payload, const routing::Topology& topology) {
+// Called with how many octets of a file have been read, now and then.
+using Progress = std::function<void(std::size_t)>;
+constexpr std::size_t kProgressOctets = std::size_t{1} << 20;
+
+std::uint32_t sum_of(Bytes payload, const Progress& progress) {
+  std::uint32_t sum = 0;
+  for (std::size_t at = 0; at < payload.size();) {
+    const Bytes piece = payload.subspan(at, std::min(kProgressOctets, payload.size() - at));
+    sum = crc32c(piece, sum);
+    at += piece.size();
+    progress(kHead + at);
+  }
+  return sum;
+}
+
+Result<NodeState> decode_payload(Bytes payload, const routing::Topology& topology,
+                                 const Progress& progress) {
   ByteReader in(payload);
   NodeState state;
   state.state_position.log_id = read_text(in);
@@ -206,16 +229,35 @@ Result<NodeState> decode_payload(Bytes payload, const routing::Topology& topolog
   const auto services = read_names(
       in, known_services, [&](const std::string& name) { return topology.find_service(name); });
   read_health(in, state);
+  std::size_t told = payload.size() - in.remaining();
   for (std::uint32_t left = in.u32(); left > 0 && in.ok(); --left) {
     auto prefix = read_prefix_state(in, sites, services);
     if (!prefix) return fail(Errc::invalid, "a prefix is broken");
     state.performance.put(*prefix);
+    const std::size_t done = payload.size() - in.remaining();
+    if (done - told < kProgressOctets) continue;
+    told = done;
+    progress(kHead + done);
   }
   if (!in.ok() || in.remaining() > 0) return fail(Errc::invalid, "its length is wrong inside");
   if (known_sites < topology.sites.size() || known_services < topology.services.size()) {
     state.change_topology(topology, topology);  // what the new names missed is read again
   }
   return state;
+}
+
+Result<NodeState> decode(Bytes file, const routing::Topology& topology, const Progress& progress) {
+  ByteReader in(file);
+  const Bytes magic = in.take(kMagic.size());
+  if (!std::equal(magic.begin(), magic.end(), kMagic.begin(), kMagic.end())) {
+    return fail(Errc::invalid, "not a snapshot of this version");
+  }
+  const std::uint64_t size = in.u64();
+  const std::uint32_t sum = in.u32();
+  if (!in.ok() || size != in.remaining()) return fail(Errc::invalid, "its length is wrong");
+  const Bytes payload = file.subspan(kHead);
+  if (sum_of(payload, progress) != sum) return fail(Errc::invalid, "its checksum is wrong");
+  return decode_payload(payload, topology, progress);
 }
 
 }  // namespace
@@ -245,17 +287,7 @@ std::vector<std::uint8_t> encode_snapshot(const NodeState& state,
 }
 
 Result<NodeState> decode_snapshot(Bytes file, const routing::Topology& topology) {
-  ByteReader in(file);
-  const Bytes magic = in.take(kMagic.size());
-  if (!std::equal(magic.begin(), magic.end(), kMagic.begin(), kMagic.end())) {
-    return fail(Errc::invalid, "not a snapshot of this version");
-  }
-  const std::uint64_t size = in.u64();
-  const std::uint32_t sum = in.u32();
-  if (!in.ok() || size != in.remaining()) return fail(Errc::invalid, "its length is wrong");
-  const Bytes payload = file.subspan(kHead);
-  if (crc32c(payload) != sum) return fail(Errc::invalid, "its checksum is wrong");
-  return decode_payload(payload, topology);
+  return decode(file, topology, [](std::size_t) {});
 }
 
 Result<void> write_snapshot(const std::filesystem::path& file, Bytes bytes) {
@@ -282,7 +314,8 @@ Result<void> write_snapshot(const std::filesystem::path& file, Bytes bytes) {
 NodeState load_snapshot(const std::filesystem::path& file, const routing::Topology& topology) {
   const auto mapped = MappedFile::open(file);
   if (!mapped) return {};
-  auto state = decode_snapshot(mapped->bytes(), topology);
+  auto state = decode(mapped->bytes(), topology,
+                      [&mapped](std::size_t done) { mapped->forget_before(done); });
   if (state) return std::move(*state);
   const std::string aside = file.string() + ".broken";
   std::error_code ignored;  // when it cannot be moved, the next write replaces it

@@ -188,7 +188,9 @@ void ZoneBuilder::order_all_rows() {
 
 void ZoneBuilder::compile_nodes() {
   zone_.rrsets_.reserve(rows_);
-  zone_.arena_.reserve(rows_ * kRecordHead + records_.bytes.size());
+  // Address space for patches and the negative SOA besides: growing at the very end would copy it all.
+  const std::size_t octets = rows_ * kRecordHead + records_.bytes.size();
+  zone_.arena_.reserve(octets + octets / 2 + kMaxMessage);
   for (std::size_t first = 0; first < rows_;) {
     std::size_t end = first;
     while (end < rows_ && key(end) >> 16 == key(first) >> 16) ++end;

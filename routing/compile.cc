@@ -10,6 +10,8 @@
 #include <utility>
 
 #include "routing/arrange.h"
+#include "routing/prefix_tree.h"
+#include "routing/prefix_writer.h"
 
 namespace isochrone::routing {
 namespace {
@@ -97,8 +99,12 @@ std::shared_ptr<const RoutingTable> compile_prefixes(const Topology& topology,
   prefixes([&](const PrefixState& known) { table->measured_prefixes_ += has_answers(known); });
   for (const ServiceId first : table->begin(topology)) {
     GroupRows rows(topology, first, geo, table->rankings_);
-    auto laid = rows.all(prefixes, table->measured_prefixes_);
-    table->tables_.push_back(PrefixTable::build(std::move(laid), rows.default_order()));
+    PrefixTree tree;
+    PrefixWriter writer(tree, rows.default_order());
+    rows.all(prefixes, [&writer](const PrefixRow& row) { writer.add(row); });
+    writer.finish();
+    tree.shrink(0);
+    table->tables_.push_back(tree.table());
   }
   table->generation_ = generation;
   return table;

@@ -20,11 +20,11 @@ GroupRows::GroupRows(const Topology& topology, ServiceId id, const GeoPrior* geo
   if (geo_ != nullptr) by_location_.resize(geo_->locations().size());
 }
 
-std::vector<PrefixRow> GroupRows::all(const PrefixSource& prefixes, std::size_t expected) {
+void GroupRows::all(const PrefixSource& prefixes,
+                    const std::function<void(const PrefixRow&)>& take) {
   open_.clear();
   networks_ = geo_ != nullptr ? std::span(geo_->networks()) : std::span<const GeoPrior::Network>();
-  rows_.reserve(expected + networks_.size());
-  return lay(prefixes);
+  lay(prefixes, take);
 }
 
 std::vector<PrefixRow> GroupRows::inside(const Prefix& block,
@@ -41,31 +41,36 @@ std::vector<PrefixRow> GroupRows::inside(const Prefix& block,
         begin, networks.end(), [&](const auto& one) { return block.contains(one.prefix); });
     networks_ = {begin, end};
   }
-  return lay(prefixes);
+  std::vector<PrefixRow> rows;
+  lay(prefixes, [&rows](const PrefixRow& row) { rows.push_back(row); });
+  return rows;
 }
 
-std::vector<PrefixRow> GroupRows::lay(const PrefixSource& prefixes) {
-  prefixes([this](const PrefixState& known) {
+void GroupRows::lay(const PrefixSource& prefixes,
+                    const std::function<void(const PrefixRow&)>& take) {
+  const auto take_network = [&] {
+    if (const auto row = lay_network()) take(*row);
+  };
+  prefixes([&](const PrefixState& known) {
     if (!is_measured(service_, known)) return;
-    while (!networks_.empty() && networks_.front().prefix < known.prefix) lay_network();
-    lay_measured(known);
+    while (!networks_.empty() && networks_.front().prefix < known.prefix) take_network();
+    take(lay_measured(known));
   });
-  while (!networks_.empty()) lay_network();
-  return std::exchange(rows_, {});
+  while (!networks_.empty()) take_network();
 }
 
 // A measurement of the whole speaks before a map of the part.
-void GroupRows::lay_network() {
+std::optional<PrefixRow> GroupRows::lay_network() {
   const GeoPrior::Network& network = networks_.front();
   networks_ = networks_.subspan(1);
-  if (measured_around(network.prefix) != nullptr) return;
-  rows_.push_back({network.prefix, order_at(network)});
+  if (measured_around(network.prefix) != nullptr) return std::nullopt;
+  return PrefixRow{network.prefix, order_at(network)};
 }
 
-void GroupRows::lay_measured(const PrefixState& known) {
+PrefixRow GroupRows::lay_measured(const PrefixState& known) {
   const PrefixRow row{known.prefix, order_of(known, order_around(known.prefix))};
-  rows_.push_back(row);
   open_.push_back(row);
+  return row;
 }
 
 RankingId GroupRows::order_of(const PrefixState& known, RankingId around) {

@@ -35,15 +35,17 @@ class GroupRows {
   const Service& service() const noexcept { return service_; }
   RankingId default_order() const noexcept { return default_order_; }
 
-  std::vector<PrefixRow> all(const PrefixSource& prefixes, std::size_t expected);
+  // Each row in order.
+  void all(const PrefixSource& prefixes, const std::function<void(const PrefixRow&)>& take);
   // Those in `block`, from the prefixes known in it and the nearest measured row around it.
   std::vector<PrefixRow> inside(const Prefix& block, const std::optional<PrefixRow>& around,
                                 const PrefixSource& prefixes);
 
  private:
-  std::vector<PrefixRow> lay(const PrefixSource& prefixes);
-  void lay_network();
-  void lay_measured(const PrefixState& known);
+  void lay(const PrefixSource& prefixes, const std::function<void(const PrefixRow&)>& take);
+  // The next of the map's networks, unless something measured speaks for it.
+  std::optional<PrefixRow> lay_network();
+  PrefixRow lay_measured(const PrefixState& known);
   RankingId order_of(const PrefixState& known, RankingId around);
   RankingId rank(const PrefixState& known, RankingId around);
   RankingId order_around(const Prefix& prefix);
@@ -62,7 +64,6 @@ class GroupRows {
   std::vector<std::optional<RankingId>> by_location_;          // filled as locations are met
   std::unordered_map<std::uint64_t, RankingId> by_preferred_;  // the order around it, and the site
   std::vector<PrefixRow> open_;  // measured rows around the current place
-  std::vector<PrefixRow> rows_;
 };
 
 }  // namespace isochrone::routing

@@ -5,6 +5,8 @@
 #include <cassert>
 #include <utility>
 
+#include "routing/prefix_writer.h"
+
 namespace isochrone::routing {
 namespace {
 
@@ -16,19 +18,53 @@ std::size_t index_of(Family family) { return family == Family::v4 ? 0 : 1; }
 }  // namespace
 
 PrefixEditor::PrefixEditor(std::vector<PrefixRow> rows, RankingId otherwise)
-    : otherwise_(otherwise) {
-  const auto before = [](const PrefixRow& a, const PrefixRow& b) { return a.prefix < b.prefix; };
-  if (!std::is_sorted(rows.begin(), rows.end(), before)) {
-    std::stable_sort(rows.begin(), rows.end(), before);
-  }
-  for (const PrefixRow& row : rows) put(row.prefix, row.ranking);
-  const auto v6 = std::find_if(rows.begin(), rows.end(), [](const PrefixRow& row) {
-    return row.prefix.family() == Family::v6;
+    : PrefixEditor(
+          [&rows](const auto& take) {
+            sort_rows(rows);
+            std::for_each(rows.begin(), rows.end(), take);
+          },
+          otherwise) {}
+
+PrefixEditor::PrefixEditor(const RowSource& rows, RankingId otherwise) : otherwise_(otherwise) {
+  PrefixWriter writer(tree_, otherwise);
+  Recent recent;
+  rows([&](const PrefixRow& row) {
+    load(row, recent);
+    writer.add(row);
   });
-  const auto v4_rows = static_cast<std::size_t>(v6 - rows.begin());
-  tree_.write(Family::v4, flatten(std::span(rows).first(v4_rows), otherwise));
-  tree_.write(Family::v6, flatten(std::span(rows).subspan(v4_rows), otherwise));
+  if (recent.rows != nullptr) recent.rows->shrink_to_fit();
+  writer.finish();
   tree_.shrink(kRoom);
+}
+
+// put(), where nothing comes behind the row.
+void PrefixEditor::load(const PrefixRow& row, Recent& recent) {
+  if (is_wide(row.prefix)) {
+    put(row.prefix, row.ranking);
+    return;
+  }
+  const Prefix block = block_of(row.prefix);
+  if (recent.rows == nullptr || recent.block != block) {
+    if (recent.rows != nullptr) recent.rows->shrink_to_fit();
+    recent.block = block;
+    recent.rows = &blocks_[block];
+  }
+  const Row next = row_of(row.prefix, row.ranking);
+  if (!recent.rows->empty() && !(recent.rows->back() < next)) {
+    recent.rows->back().ranking = row.ranking;
+    return;
+  }
+  recent.rows->push_back(next);
+  ++size_;
+  for (int bits = 8; bits < std::min(row.prefix.length(), 32); bits += 8) {
+    const auto level = static_cast<std::size_t>(bits / 8 - 1);
+    const Prefix around(row.prefix.address(), bits);
+    if (recent.inside[level] == nullptr || recent.around[level] != around) {
+      recent.around[level] = around;
+      recent.inside[level] = &inside_.try_emplace(around, 0).first->second;
+    }
+    ++*recent.inside[level];
+  }
 }
 
 void PrefixEditor::set(const Prefix& prefix, RankingId ranking) {

@@ -26,6 +26,7 @@ class PrefixEditor {
  public:
   // As PrefixTable::build() takes them.
   PrefixEditor(std::vector<PrefixRow> rows, RankingId otherwise);
+  PrefixEditor(const RowSource& rows, RankingId otherwise);
 
   void set(const Prefix& prefix, RankingId ranking);
   void erase(const Prefix& prefix);
@@ -55,10 +56,18 @@ class PrefixEditor {
     }
   };
   using Block = std::vector<Row>;  // sorted
+  // Where the row before was put: in order, the next one mostly belongs there, too.
+  struct Recent {
+    Prefix block;
+    Block* rows = nullptr;
+    std::array<Prefix, 3> around{};
+    std::array<std::uint32_t*, 3> inside{};
+  };
 
   static bool is_wide(const Prefix& prefix);
   static Row row_of(const Prefix& prefix, RankingId ranking);
   static Prefix block_of(const Prefix& prefix);
+  void load(const PrefixRow& row, Recent& recent);
   bool put(const Prefix& prefix, RankingId ranking);  // false: it was so already
   bool take(const Prefix& prefix);
   RankingId around(const Prefix& block) const;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "routing/prefix_steps.h"
 
+#include <algorithm>
+
 namespace isochrone::routing {
 namespace {
 
@@ -11,6 +13,12 @@ void step_to(std::vector<Step>& steps, Position first, RankingId ranking) {
 }
 
 }  // namespace
+
+void sort_rows(std::vector<PrefixRow>& rows) {
+  const auto before = [](const PrefixRow& a, const PrefixRow& b) { return a.prefix < b.prefix; };
+  if (std::is_sorted(rows.begin(), rows.end(), before)) return;
+  std::stable_sort(rows.begin(), rows.end(), before);
+}
 
 std::vector<Step> flatten(std::span<const PrefixRow> rows, RankingId otherwise, Position first,
                           unsigned length) {

@@ -3,10 +3,11 @@
 // Steps: nested rows flattened into the sorted addresses at which the ranking changes.
 //
 // Threads:  pure functions.
-// Cost:     flatten() is one walk over its rows.
+// Cost:     flatten() is one walk over its rows, and so is sort_rows() where they are sorted.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -19,6 +20,9 @@ struct PrefixRow {
   Prefix prefix;
   RankingId ranking;
 };
+
+// Calls its argument with each row: sorted, of equal ones the last counts.
+using RowSource = std::function<void(const std::function<void(const PrefixRow&)>&)>;
 
 // An address as one number, the first bit on the wire highest, for either family.
 __extension__ using Position = unsigned __int128;
@@ -39,6 +43,9 @@ struct Step {
   Position first;
   RankingId ranking;
 };
+
+// Equal ones stay in their order.
+void sort_rows(std::vector<PrefixRow>& rows);
 
 // The steps of the block of `length` bits at `first`, all of whose rows are `rows`: sorted, of one
 // family, of equal ones the last counts. `otherwise` holds where none does. The first step is the

@@ -8,6 +8,7 @@
 #include "routing/prefix_list.h"
 #include "routing/prefix_node.h"
 #include "routing/prefix_tree.h"
+#include "routing/prefix_writer.h"
 
 namespace isochrone::routing {
 namespace {
@@ -62,18 +63,11 @@ Leaf find_below(const PrefixUnit* units, node::Entry entry, Bits bits, unsigned 
 }  // namespace
 
 PrefixTable PrefixTable::build(std::vector<PrefixRow> rows, RankingId otherwise) {
-  const auto before = [](const PrefixRow& a, const PrefixRow& b) { return a.prefix < b.prefix; };
-  if (!std::is_sorted(rows.begin(), rows.end(), before)) {
-    std::stable_sort(rows.begin(), rows.end(), before);
-  }
-  // Of equal rows the last wins without being singled out: it opens the innermost step.
-  const auto v6 = std::find_if(rows.begin(), rows.end(), [](const PrefixRow& row) {
-    return row.prefix.family() == Family::v6;
-  });
-  const auto v4_rows = static_cast<std::size_t>(v6 - rows.begin());
+  sort_rows(rows);
   PrefixTree tree;
-  tree.write(Family::v4, flatten(std::span(rows).first(v4_rows), otherwise));
-  tree.write(Family::v6, flatten(std::span(rows).subspan(v4_rows), otherwise));
+  PrefixWriter writer(tree, otherwise);
+  for (const PrefixRow& row : rows) writer.add(row);
+  writer.finish();
   tree.shrink(0);
   return tree.table();
 }

@@ -37,25 +37,24 @@ std::optional<Entry> leaf_throughout(Position first, unsigned depth,
 
 PrefixTree::PrefixTree() = default;
 
-void PrefixTree::write(Family family, std::span<const Step> steps) {
+void PrefixTree::write(Family family, unsigned block, std::span<const Step> steps) {
   first_list_ = family == Family::v4 ? kFirstListV4 : kFirstListV6;
+  const unsigned inside = block % node::kSlots;
+  const unsigned page = block / node::kSlots;
+  slots_[inside] =
+      write_node(slot_first(slot_first(0, page, 0), inside, kPageBits), 2 * kPageBits, steps);
+  if (inside + 1 < node::kSlots) return;
   Top& top = tops_[index_of(family)];
-  std::size_t step = 0;
-  for (unsigned slot = 0; slot < node::kSlots; ++slot) {
-    const Position first = slot_first(0, slot, 0);
-    const Position last = last_of(first, kPageBits);
-    while (step + 1 < steps.size() && steps[step + 1].first <= first) ++step;
-    std::size_t end = step + 1;
-    while (end < steps.size() && steps[end].first <= last) ++end;
-    if (end == step + 1) {
-      top.slots[slot] = node::leaf_of(steps[step].ranking);
-      continue;
-    }
-    const Slots slots = write_slots(first, kPageBits, steps.subspan(step, end - step));
-    top.slots[slot] = node::kIsNode;
-    top.pages[slot] = node::write_page(arena_, slots, 0);
+  if (node::is_uniform(slots_)) {
+    top.slots[page] = slots_[0];
+    return;
   }
-  write_uniform_pages(top);
+  top.slots[page] = node::kIsNode;
+  top.pages[page] = node::write_page(arena_, slots_, 0);
+}
+
+void PrefixTree::finish() {
+  for (Top& top : tops_) write_uniform_pages(top);
 }
 
 // The blocks of uniform pages: all of one are the same page, so that a table of few rows is small.

@@ -8,7 +8,7 @@
 //
 // Threads:    of one thread; tables it gave away are read and dropped by any.
 // Ownership:  shares its memory with the tables.
-// Cost:       write() is one walk over the steps. rewrite() per region: the nodes above it, and all
+// Cost:       write() is a walk over the steps. rewrite() per region: the nodes above it, and all
 //             of the /16 (IPv4) or /32 (IPv6) around it.
 #pragma once
 
@@ -47,8 +47,10 @@ class PrefixTree {
 
   PrefixTree();
 
-  // A family from scratch; once.
-  void write(Family family, std::span<const Step> steps);
+  // From scratch, all blocks of sixteen bits in order: as flatten() gives each. PrefixWriter does it.
+  void write(Family family, unsigned block, std::span<const Step> steps);
+  // Once, after all of both families.
+  void finish();
   // What lies in `regions` (of one family, sorted, none inside another) anew.
   void rewrite(Family family, std::span<const Prefix> regions, const Source& source);
   // Gives unused memory back, but for a part of what is used.
@@ -91,6 +93,7 @@ class PrefixTree {
 
   PrefixArena arena_;
   std::array<Top, 2> tops_;
+  node::Slots slots_{};      // of the page that is written from scratch
   unsigned first_list_ = 0;  // lists are written from this depth on
   std::vector<Place> garbage_;
   std::deque<Version> versions_;  // oldest first; the last is the current one

@@ -35,8 +35,7 @@ std::shared_ptr<const RoutingTable> TableCompiler::compile(const StateView& stat
   state.all([&](const PrefixState& known) { latest_.measured_prefixes_ += has_answers(known); });
   for (const ServiceId first : latest_.begin(*topology_)) {
     GroupRows rows(*topology_, first, geo_.get(), latest_.rankings_);
-    auto laid = rows.all(state.all, latest_.measured_prefixes_);
-    PrefixEditor editor(std::move(laid), rows.default_order());
+    PrefixEditor editor([&](const auto& take) { rows.all(state.all, take); }, rows.default_order());
     groups_.push_back(std::make_unique<Group>(Group{std::move(rows), std::move(editor)}));
   }
   rankings_at_first_ = latest_.rankings_.size();

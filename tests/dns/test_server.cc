@@ -257,6 +257,27 @@ TEST_F(ServerTest, ReloadsZonesOrKeepsTheOldOnes) {
   EXPECT_THAT(refused.error().front().text(), HasSubstr("dns.listen"));
 }
 
+// Making the table is what costs; a zone has no part in it.
+TEST_F(ServerTest, KeepsTheRoutingTableWhenOneZoneIsReloaded) {
+  ASSERT_THAT(start(), ElementsAre());
+  const auto compilations = [this] {
+    Metrics metrics;
+    server_->measure(metrics);
+    const std::string text = metrics.text();
+    const std::string name = "\nisochrone_dns_compilations_total ";
+    const auto at = text.find(name);
+    return at == std::string::npos ? "?" : text.substr(at + name.size(), 1);
+  };
+  ASSERT_EQ(compilations(), "0");
+  write_zone(example_zone() + "fresh A 192.0.2.44\n");
+  EXPECT_THAT(server_->reload_zone("example.com"), ElementsAre());
+  EXPECT_EQ(ask_udp(endpoint(), {.name = "fresh.example.com"}).rcode, "NOERROR");
+  EXPECT_EQ(ask_udp(endpoint(), {.name = "www.example.com"}).rcode, "NOERROR");
+  EXPECT_EQ(compilations(), "0");
+  ASSERT_TRUE(server_->reload(options_, three_sites()));
+  EXPECT_EQ(compilations(), "1");
+}
+
 TEST_F(ServerTest, ReloadFollowsTheTopology) {
   ASSERT_THAT(start(), ElementsAre());
   routing::Topology changed = three_sites();

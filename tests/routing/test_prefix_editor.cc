@@ -56,7 +56,7 @@ Prefix random_prefix(Random& random, Family family, const std::vector<Prefix>& k
 void change_at_random(Random& random, Family family, int steps) {
   Rows rows;
   std::vector<Prefix> known;
-  PrefixEditor editor({}, kOtherwise);
+  PrefixEditor editor(std::vector<PrefixRow>(), kOtherwise);
   for (int step = 0; step < steps; ++step) {
     for (std::uint64_t i = random.below(4); i > 0; --i) {
       const Prefix row = random_prefix(random, family, known);
@@ -114,12 +114,43 @@ TEST(PrefixEditor, FollowsAStreamAsMeasurementsMakeIt) {
   }
 }
 
+// Rows that come in order, wide ones and equal ones among them, are where set() would have put them.
+TEST(PrefixEditor, BeginsWithRowsAsIfTheyHadBeenSet) {
+  Random random(13);
+  for (int round = 0; round < 20; ++round) {
+    std::vector<PrefixRow> first;
+    std::vector<Prefix> known;
+    Rows rows;
+    PrefixEditor one_by_one(std::vector<PrefixRow>(), kOtherwise);
+    for (int i = 0; i < 120; ++i) {
+      const Prefix row = random_prefix(random, i % 3 == 0 ? Family::v6 : Family::v4, known);
+      const auto ranking = RankingId(static_cast<std::uint32_t>(random.below(3)));
+      first.push_back({row, ranking});
+      known.push_back(row);
+      rows[row] = ranking;
+      one_by_one.set(row, ranking);
+    }
+    PrefixEditor at_once(first, kOtherwise);
+    ASSERT_EQ(at_once.size(), one_by_one.size());
+    ASSERT_NO_FATAL_FAILURE(expect_equal(at_once.table(), one_by_one.table(), known)) << round;
+    while (!known.empty()) {
+      at_once.erase(known.back());
+      rows.erase(known.back());
+      ASSERT_EQ(at_once.size(), rows.size());
+      if (known.size() % 8 == 0) {
+        ASSERT_NO_FATAL_FAILURE(expect_equal(at_once.table(), rebuilt(rows), known)) << round;
+      }
+      known.pop_back();
+    }
+  }
+}
+
 // Readers keep tables for as long as they like; what those answer never changes.
 TEST(PrefixEditor, LeavesEarlierTablesAlone) {
   Random random(12);
   Rows rows;
   std::vector<Prefix> known;
-  PrefixEditor editor({}, kOtherwise);
+  PrefixEditor editor(std::vector<PrefixRow>(), kOtherwise);
   std::deque<std::pair<PrefixTable, PrefixTable>> kept;  // and the same from scratch
   for (int step = 0; step < 300; ++step) {
     const Prefix row = random_prefix(random, random.below(2) == 0 ? Family::v4 : Family::v6, known);
