@@ -68,7 +68,8 @@ class Echo {
   [[noreturn]] void run() {
     epoll_event event{EPOLLIN, {}};
     const Fd epoll(epoll_create1(0));
-    epoll_ctl(epoll.get(), EPOLL_CTL_ADD, fd_.get(), &event);
+    // Where it is watched, the kernel tells of each datagram, whoever waits for it.
+    if (options_.wait_in_epoll) epoll_ctl(epoll.get(), EPOLL_CTL_ADD, fd_.get(), &event);
     const int flags = options_.wait_in_epoll ? MSG_DONTWAIT : MSG_WAITFORONE;
     while (true) {
       if (options_.wait_in_epoll) epoll_wait(epoll.get(), &event, 1, -1);

@@ -20,6 +20,9 @@ namespace {
 constexpr unsigned kBatch = 64;
 // Batches per wake-up: TCP and timers of the same loop wait no longer than about a millisecond.
 constexpr unsigned kBatchesPerWake = 8;
+// So many at once pay for two more system calls, which end the watch and begin it anew: some 0.2 us are saved
+// with each, in locks of the socket's and the watcher's queues.
+constexpr unsigned kBusyBatch = 16;
 // A query is a question and options: 4096 octets is the largest payload EDNS speakers ever used.
 constexpr std::size_t kReceiveOctets = 4'096;
 constexpr std::size_t kSendOctets = 4'096;
@@ -84,24 +87,36 @@ UdpFront::UdpFront(Loop& loop, Fd socket, Answers& answers, UdpBatch& batch)
       answers_(answers),
       buffers_(batch.buffers()),
       bound_(own_name(socket_.get())),
+      again_(loop, [this] { serve(); }),
       poll_(loop, socket_.get(), [this](unsigned) { serve(); }) {
   poll_.watch(Poll::readable);
 }
 
 void UdpFront::set_listening(bool is_listening) {
+  is_listening_ = is_listening;
+  is_busy_ = false;
   is_listening ? poll_.watch(Poll::readable) : poll_.stop();
 }
 
 void UdpFront::serve() {
+  if (!is_listening_) return;  // told so after it was to go on
   for (unsigned i = 0; i < kBatchesPerWake; ++i) {
-    const int received = receive();
-    if (received <= 0) return;
+    const int result = receive();
+    if (result <= 0) return set_busy(false);
+    const auto received = static_cast<unsigned>(result);
     answers_.refresh(loop_);
-    prepare(static_cast<unsigned>(received));
-    const unsigned replies = answer_batch(static_cast<unsigned>(received));
-    send(replies);
-    if (static_cast<unsigned>(received) < kBatch) return;
+    prepare(received);
+    send(answer_batch(received));
+    if (received >= kBusyBatch) set_busy(true);
+    if (received < kBatch && !is_busy_) return;
   }
+  if (is_busy_) again_.notify();  // after the loop's other handles
+}
+
+void UdpFront::set_busy(bool is_busy) {
+  if (is_busy == is_busy_) return;
+  is_busy_ = is_busy;
+  is_busy ? poll_.stop() : poll_.watch(Poll::readable);
 }
 
 int UdpFront::receive() {

@@ -3,7 +3,8 @@
 // UdpFront: a batch of queries in, a batch of replies out, on one socket.
 //
 // Threads:  belongs to the loop's thread.
-// Cost:     one recvmmsg and one sendmmsg per kBatch queries; buffers are fixed.
+// Cost:     one recvmmsg and one sendmmsg per kBatch queries; buffers are fixed. While many come the socket is
+//           not watched: the kernel would tell of each datagram that comes and of each that has gone.
 // Source:   on a wildcard address the reply leaves from the address that was asked (IP_PKTINFO).
 #pragma once
 
@@ -45,6 +46,7 @@ class UdpFront {
 
  private:
   void serve();
+  void set_busy(bool is_busy);
   int receive();
   void prepare(unsigned received) const;
   unsigned answer_batch(unsigned received);
@@ -56,7 +58,10 @@ class UdpFront {
   Answers& answers_;
   UdpBatch::Buffers& buffers_;
   const Endpoint bound_;  // for the tap
-  Poll poll_;             // after the socket: closed before it
+  bool is_listening_ = true;
+  bool is_busy_ = false;  // asks again and again, and waits for no news
+  Wakeup again_;
+  Poll poll_;  // after the socket: closed before it
 };
 
 }  // namespace isochrone::dns

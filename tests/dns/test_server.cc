@@ -257,6 +257,40 @@ TEST_F(ServerTest, ReloadsZonesOrKeepsTheOldOnes) {
   EXPECT_THAT(refused.error().front().text(), HasSubstr("dns.listen"));
 }
 
+// Many at once are served without waiting for news of each; then news are waited for again.
+TEST_F(ServerTest, AnswersBurstsAndWhatComesAfterThem) {
+  ASSERT_THAT(start(), ElementsAre());
+  const Fd socket = connect_to(endpoint(), SOCK_DGRAM);
+  const auto query = wire({.name = "www.example.com"});
+  for (const int burst : {100, 1, 16, 1, 128, 15, 1}) {
+    for (int i = 0; i < burst; ++i) send_all(socket, query);
+    for (int i = 0; i < burst; ++i) {
+      std::vector<std::uint8_t> reply(65'535);
+      ASSERT_GT(recv(socket.get(), reply.data(), reply.size(), 0), 0) << i << " of " << burst;
+    }
+  }
+}
+
+TEST_F(ServerTest, LeavesABurstInTheSocketWhileAnotherProcessServes) {
+  ASSERT_THAT(start(), ElementsAre());
+  const Fd socket = connect_to(endpoint(), SOCK_DGRAM);
+  const auto query = wire({.name = "www.example.com"});
+  for (int round = 0; round < 10; ++round) {
+    constexpr int kBurst = 100;
+    for (int i = 0; i < kBurst / 2; ++i) send_all(socket, query);
+    server_->stand_by();
+    for (int i = 0; i < kBurst / 2; ++i) send_all(socket, query);
+    std::vector<std::uint8_t> reply(65'535);
+    int answered = 0;
+    while (recv(socket.get(), reply.data(), reply.size(), MSG_DONTWAIT) > 0) ++answered;
+    EXPECT_LE(answered, kBurst / 2);
+    server_->resume();
+    for (int i = answered; i < kBurst; ++i) {
+      ASSERT_GT(recv(socket.get(), reply.data(), reply.size(), 0), 0) << i << " of " << round;
+    }
+  }
+}
+
 // Making the table is what costs; a zone has no part in it.
 TEST_F(ServerTest, KeepsTheRoutingTableWhenOneZoneIsReloaded) {
   ASSERT_THAT(start(), ElementsAre());
