@@ -112,6 +112,16 @@ event::Token read_token(const Section& section, const routing::Topology& topolog
   return token;
 }
 
+// Whether what is sent there can be read on the way.
+bool leaves_in_clear(std::string_view url) {
+  if (!url.starts_with("http://")) return false;
+  std::string_view host = url.substr(7);
+  host =
+      host.starts_with('[') ? host.substr(1, host.find(']') - 1) : host.substr(0, host.find(':'));
+  const auto address = Address::parse(host);
+  return !(address ? is_loopback(*address) : host == "localhost");
+}
+
 }  // namespace
 
 bool is_loopback(const Address& address) {
@@ -180,7 +190,6 @@ void check_listening(const Section& root, const ApiOptions& api, const Section& 
 HttpAccess read_collector_access(const Section& root) {
   const Section collector = root.section("collector");
   HttpAccess access;
-  access.url = collector.one<std::string>("url").value_or("");
   access.authorities = collector.file("ca");
   access.token_file = collector.file("token-file");
   read_secret(collector, "token-file");
@@ -189,18 +198,17 @@ HttpAccess read_collector_access(const Section& root) {
     access.key = collector.file("key");
     read_secret(collector, "key");
   }
-  const bool is_plain = access.url.starts_with("http://");
-  if (!is_plain) return access;
-  std::string_view host = std::string_view(access.url).substr(7);
-  host =
-      host.starts_with('[') ? host.substr(1, host.find(']') - 1) : host.substr(0, host.find(':'));
-  const auto address = Address::parse(host);
-  const bool is_near = address ? is_loopback(*address) : host == "localhost";
-  if (!is_near && !access.token_file.empty() &&
-      !root.section("access").one<bool>("cleartext").value_or(false)) {
-    collector.complain(collector.mark_of("url"),
+  const bool is_cleartext = root.section("access").one<bool>("cleartext").value_or(false);
+  for (const auto& [url, mark] : collector.many<std::string>("url")) {
+    (access.url.empty() ? access.url : access.others.emplace_back()) = url;
+    if (access.token_file.empty() || is_cleartext || !leaves_in_clear(url)) continue;
+    collector.complain(mark,
                        "the token would go in clear; write https://, or, where nobody can listen, "
                        "access with \"cleartext: true\"");
+  }
+  if (collector.is_empty_list("url")) {
+    collector.complain(collector.mark_of("url"),
+                       "collector.url: none; name the collectors, or remove the key");
   }
   return access;
 }

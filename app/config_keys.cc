@@ -101,8 +101,9 @@ constexpr std::array kKeys{
         "The role that reduces events, or where it is."},
     Key{"collector.listen", endpoint, kOne, kOptional, "", "", "",
         "Address of the HTTP API; port 8053 when absent, port 0 takes a free one."},
-    Key{"collector.url", url, kOne, kOptional, "", "", "",
-        "Where the collector of this node's roles is, when it is not in this process."},
+    Key{"collector.url", url, kMany, kOptional, "", "", "",
+        "Where the collector is, when not in this process; of several that share a log, one that "
+        "answers."},
     Key{"collector.token-file", file, kOne, kOptional, "", "", "",
         "A file with the token that is shown there; only its owner can read it (mode 0600)."},
     Key{"collector.ca", file, kOne, kOptional, "", "", "",

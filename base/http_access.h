@@ -8,6 +8,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 namespace isochrone {
 
@@ -25,6 +26,8 @@ struct HttpAccess {
   HttpAccess(const char* address) : url(address) {}
 
   std::string url;
+  // The same service elsewhere, let in by the same: where a client turns when one does not answer.
+  std::vector<std::string> others;
   HttpTrust trust = HttpTrust::named;
   std::filesystem::path authorities;  // PEM; empty: the system's
   std::filesystem::path certificate;  // of the client, PEM; empty: none

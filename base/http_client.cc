@@ -75,6 +75,7 @@ struct HttpClient::Impl {
     easy.reset(curl_easy_init());
   }
 
+  const std::string& url() const { return server == 0 ? access.url : access.others[server - 1]; }
   Result<HttpReply> transfer(std::string_view path, Millis timeout, HeaderList headers);
   Result<void> identify(HeaderList& headers);
   CURLcode run();
@@ -82,7 +83,8 @@ struct HttpClient::Impl {
   void prepare(const std::string& url, Millis timeout, HttpReply& reply);
 
   const HttpAccess access;
-  std::string token;  // empty: there is none, or its file is to be read
+  std::size_t server = 0;  // 0: access.url, then the others in order
+  std::string token;       // empty: there is none, or its file is to be read
   std::array<char, CURL_ERROR_SIZE> error_text{};
   std::unique_ptr<CURLM, MultiDeleter> multi;
   std::unique_ptr<CURL, EasyDeleter> easy;  // after `multi`: an easy handle goes first
@@ -107,7 +109,7 @@ void HttpClient::Impl::prepare(const std::string& url, Millis timeout, HttpReply
   curl_easy_setopt(handle, CURLOPT_WRITEDATA, &reply);
   curl_easy_setopt(handle, CURLOPT_HEADERFUNCTION, take_header);
   curl_easy_setopt(handle, CURLOPT_HEADERDATA, &reply);
-  if (access.url.starts_with("https://")) prepare_tls();
+  if (url.starts_with("https://")) prepare_tls();
 }
 
 void HttpClient::Impl::prepare_tls() {
@@ -159,7 +161,7 @@ CURLcode HttpClient::Impl::run() {
 
 Result<HttpReply> HttpClient::Impl::transfer(std::string_view path, Millis timeout,
                                              HeaderList headers) {
-  const std::string url = access.url + std::string(path);
+  const std::string url = this->url() + std::string(path);
   if (auto identified = identify(headers); !identified) {
     curl_easy_reset(easy.get());  // forgets the body, which is borrowed for this call
     return tl::unexpected(identified.error());
@@ -210,6 +212,12 @@ Result<HttpReply> HttpClient::post(std::string_view path, std::string_view conte
   curl_easy_setopt(handle, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
   curl_easy_setopt(handle, CURLOPT_POSTFIELDS, body.data());  // borrowed until the transfer ends
   return impl_->transfer(path, timeout, std::move(headers));
+}
+
+const std::string& HttpClient::url() const noexcept { return impl_->url(); }
+
+void HttpClient::turn_to_next() {
+  impl_->server = (impl_->server + 1) % (1 + impl_->access.others.size());
 }
 
 void HttpClient::cancel() {

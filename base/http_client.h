@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// HttpClient: one kept-alive connection to one server, over libcurl.
+// HttpClient: one kept-alive connection to one server at a time, over libcurl.
 //
 // Threads:  one thread at a time; cancel() from any thread.
 // Errors:   no connection, time-out, cancelled or a body beyond the limit is an Error (unavailable,
@@ -45,6 +45,10 @@ class HttpClient {
                         std::string_view accept = {});
   Result<HttpReply> post(std::string_view path, std::string_view content_type,
                          std::string_view body, Millis timeout);
+  // Where requests go.
+  const std::string& url() const noexcept;
+  // Later ones go to the next of those that the access names, after the last to the first again.
+  void turn_to_next();
   // Ends the transfer in progress at once, and every later one: for whoever waits for the thread.
   void cancel();
 

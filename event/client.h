@@ -6,7 +6,8 @@
 //            run on the Follower's thread: hand over to a loop with a Mailbox.
 // Delivery:  at least once and in order per channel; ids make it exactly once. What is not
 //            acknowledged is sent again, with growing pauses (100 ms to 5 s), for as long as it
-//            fits the buffer.
+//            fits the buffer. Of several collectors of one log one is used, until it does not answer
+//            or has less of the log than was read: then the next.
 // Limits:    kMaxBufferedEvents wait while the collector is away; then the oldest are dropped and
 //            counted: a prober's newest news is worth more than its oldest.
 // Stopping:  a Follower's destructor ends a poll in progress at once (a handler is waited for), a

@@ -32,12 +32,15 @@ constexpr Millis kFirstPause{100};
 constexpr Millis kLongestPause{1'000};
 // Between polls without events, so that a collector that does not wait is not polled in a spin.
 constexpr Millis kEmptyPause{20};
+// A collector that has less of the log than another one had is behind, for the moment. When none of so
+// many answers, some ten seconds, has as much, it is the log that lost its end.
+constexpr unsigned kBehind = 12;
 
 }  // namespace
 
 struct Follower::Impl {
   Impl(HttpAccess collector, Channel followed)
-      : url(collector.url), channel(followed), client(std::move(collector)) {}
+      : has_others(!collector.others.empty()), channel(followed), client(std::move(collector)) {}
 
   void run();
   Result<void> poll();
@@ -46,7 +49,7 @@ struct Follower::Impl {
   void tell_connected(bool is_connected, std::string_view why);
 
   // Constant after construction.
-  const std::string url;
+  const bool has_others;
   const Channel channel;
   std::function<void(Batch)> handle;
   std::function<void(bool)> connected;
@@ -56,6 +59,7 @@ struct Follower::Impl {
   Backoff backoff{kFirstPause, kLongestPause, random_u64()};
   std::string log_id;
   Position after = 0;
+  unsigned behind = 0;  // answers, in a row
   std::optional<bool> was_connected;
   std::uint64_t unreadable = 0;
 
@@ -71,6 +75,7 @@ void Follower::Impl::run() {
     if (is_stopping.load()) return;
     if (polled) continue;
     tell_connected(false, polled.error().text());
+    client.turn_to_next();
     stop.wait(backoff.next());
   }
 }
@@ -84,7 +89,12 @@ Result<void> Follower::Impl::poll() {
       client.get(path, is_first ? kFirstTimeout : kTimeout, "application/x-protobuf");
   if (!reply) return tl::unexpected(reply.error());
   auto batch = read(*reply);
-  if (!batch) return tl::unexpected(batch.error().within(url + path));
+  if (!batch) return tl::unexpected(batch.error().within(client.url() + path));
+  const bool is_behind = batch->log_id == log_id && batch->position < after;
+  behind = is_behind ? behind + 1 : 0;
+  if (has_others && is_behind && behind < kBehind) {
+    return fail(Errc::unavailable, client.url() + " is behind in the log");
+  }
   backoff.reset();
   tell_connected(true, {});
   // Another log, or one that lost its end (a collector restored from an older disk): what we know
@@ -146,9 +156,10 @@ void Follower::Impl::tell_connected(bool is_connected, std::string_view why) {
   was_connected = is_connected;
   if (!is_connected) {
     log_warning(fmt::format("collector does not answer channel={} url={} why=\"{}\"",
-                            to_string(channel), url, why));
+                            to_string(channel), client.url(), why));
   } else if (is_news) {
-    log_info(fmt::format("collector answers again channel={} url={}", to_string(channel), url));
+    log_info(
+        fmt::format("collector answers again channel={} url={}", to_string(channel), client.url()));
   }
   if (connected) connected(is_connected);
 }

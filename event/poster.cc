@@ -74,8 +74,7 @@ struct Poster::Impl {
   };
 
   Impl(HttpAccess collector, std::string source_name, std::uint64_t start)
-      : url(collector.url),
-        source(std::move(source_name)),
+      : source(std::move(source_name)),
         epoch(start),
         client(std::move(collector)),
         backoff(kFirstPause, kLongestPause, random_u64()) {}
@@ -89,7 +88,6 @@ struct Poster::Impl {
   void tell_rejected(Channel channel, std::size_t count, std::string_view why);
 
   // Constant after construction.
-  const std::string url;
   const std::string source;
   const std::uint64_t epoch;
 
@@ -167,6 +165,7 @@ void Poster::Impl::send(Channel channel, const std::string& body, std::size_t co
     const auto reply = client.post(path, "application/x-protobuf", body, kPostTimeout);
     if (settle(channel, reply, count)) return;
     failures.add();
+    client.turn_to_next();
     // Stopping ends a pause; after that little time is left, so the pauses stay short.
     stop.wait(is_stopping.load() ? kFirstPause : backoff.next());
   }
@@ -193,10 +192,10 @@ bool Poster::Impl::settle(Channel channel, const Result<HttpReply>& reply, std::
 void Poster::Impl::tell_reachable(bool is_reachable, std::string_view why) {
   if (std::exchange(was_reachable, is_reachable) == is_reachable || is_cancelled.load()) return;
   if (is_reachable) {
-    log_info(fmt::format("collector takes events again source={} url={}", source, url));
+    log_info(fmt::format("collector takes events again source={} url={}", source, client.url()));
   } else {
     log_warning(fmt::format("collector takes no events, they wait source={} url={} why=\"{}\"",
-                            source, url, why));
+                            source, client.url(), why));
   }
 }
 

@@ -222,6 +222,16 @@ TEST_F(ConfigTest, RolesFollowTheSectionsWhenNotNamed) {
   EXPECT_EQ(config.node.http->port, 8054);
 }
 
+TEST_F(ConfigTest, SeveralCollectorsMayShareALog) {
+  const Config config = parse(
+      "node: {name: p}\n"
+      "collector: {url: ['http://127.0.0.1:1', 'http://127.0.0.1:2/', 'http://127.0.0.1:3']}\n"
+      "prober: {site: fra}\n");
+  EXPECT_EQ(config.prober.collector.url, "http://127.0.0.1:1");
+  EXPECT_EQ(config.prober.collector.others,
+            (std::vector<std::string>{"http://127.0.0.1:2", "http://127.0.0.1:3"}));
+}
+
 TEST_F(ConfigTest, AMissingFileSaysWhich) {
   const auto config = load_config(scratch_.path() / "none.yaml");
   ASSERT_FALSE(config.has_value());

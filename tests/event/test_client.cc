@@ -357,6 +357,39 @@ TEST(Follower, ALogThatLostItsEndIsReadFromItsBeginning) {
   EXPECT_EQ(collector.requests(2)[1].query.at("after"), "0");
 }
 
+HttpAccess one_after_the_other(const Collector& first, const Collector& second) {
+  HttpAccess access(first.url());
+  access.others = {second.url()};
+  return access;
+}
+
+TEST(Poster, TurnsToAnotherCollectorWithWhatWasNotAcknowledged) {
+  Collector first({with_status(503)});
+  Collector second({&accept_all});
+  Poster poster(one_after_the_other(first, second), "prober-fra", 5);
+  poster.post(a_measurement().payload, kNoon);
+  ASSERT_TRUE(eventually(poster, [](const auto& stats) { return stats.acknowledged == 1; }));
+  EXPECT_EQ(events_in(second.requests(1)[0]), events_in(first.requests(1)[0]));
+}
+
+TEST(Follower, GoesOnAtAnotherCollectorWhereItWas) {
+  Collector first({page("log-a", 1, {load_at(1)}), with_status(503)});
+  Collector second({page("log-a", 2, {load_at(2)}), &hold});
+  Told told;
+  Follower follower(one_after_the_other(first, second), Channel::load, "", 0, std::ref(told));
+  EXPECT_THAT(told.batches(2)[1].events, ElementsAre(load_at(2)));
+  EXPECT_EQ(second.requests(1)[0].query.at("after"), "1");
+}
+
+TEST(Follower, LeavesACollectorThatIsBehindAnother) {
+  Collector first({page("log-a", 1, {load_at(1)}), &hold});
+  Collector second({page("log-a", 4, {load_at(4)}), &hold});
+  Told told;
+  Follower follower(one_after_the_other(first, second), Channel::load, "log-a", 3, std::ref(told));
+  EXPECT_THAT(told.batches(1)[0].events, ElementsAre(load_at(4)));
+  EXPECT_EQ(second.requests(1)[0].query.at("after"), "3");
+}
+
 TEST(Follower, TellsWhenTheCollectorStopsAndStartsAnswering) {
   Collector collector({page("log-a", 1, {load_at(1)}), with_status(503), with_status(502),
                        page("log-a", 2, {load_at(2)}), &hold});
