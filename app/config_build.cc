@@ -12,6 +12,7 @@
 #include "app/config_dnstap.h"
 #include "app/config_log.h"
 #include "app/config_policies.h"
+#include "app/config_prober.h"
 #include "app/config_section.h"
 #include "app/config_services.h"
 #include "app/config_zones.h"
@@ -37,7 +38,7 @@ class Builder {
     config_.topology = read_topology(root_, config_.dns.zones);
     read_dns(dns);
     read_collector(collector);
-    read_prober(prober);
+    config_.prober = read_prober(prober);
     config_.api = read_access(root_, config_.topology);
     config_.collector.tls = config_.api.tls;
     config_.collector.access = config_.api.access;
@@ -230,56 +231,6 @@ class Builder {
                         (collector::is_of_channel(condition.metric) ? "channel" : "site"));
   }
 
-  void read_prober(const Section& section) {
-    prober::Options& options = config_.prober;
-    options.site = section.one<std::string>("site").value_or("");
-    options.tcp_port = number<std::uint16_t>(section, "tcp-port");
-    options.round_interval = duration<Millis>(section, "round-interval");
-    options.probes_per_round = number<unsigned>(section, "probes-per-round");
-    options.rate_pps = number<std::uint32_t>(section, "rate");
-    options.timeout = duration<Millis>(section, "timeout");
-    options.heartbeat = duration<Millis>(section, "heartbeat");
-    options.contact = section.one<std::string>("contact").value_or("");
-    options.allow_private = section.one<bool>("allow-private").value_or(false);
-    read_prober_lists(section);
-    if (section.is_present() && options.timeout >= options.round_interval) {
-      complaints_.add(
-          section.mark_of(section.has("timeout") ? "timeout" : "round-interval"),
-          fmt::format("prober.timeout {} is not shorter than prober.round-interval {}; "
-                      "answers must be in before the next round",
-                      format_duration(options.timeout), format_duration(options.round_interval)));
-    }
-  }
-
-  void read_prober_lists(const Section& section) {
-    prober::Options& options = config_.prober;
-    Unique families("source address of family", section);
-    for (const auto& [address, mark] : section.many<Address>("source-addresses")) {
-      families.check(address.is_v4() ? "IPv4" : "IPv6", mark);
-      options.source_addresses.push_back(address);
-    }
-    options.methods.clear();
-    Unique methods("method", section);
-    for (const auto& [word, mark] : section.many<std::string>("methods")) {
-      methods.check(word, mark);
-      options.methods.push_back(word == "tcp" ? routing::Method::tcp : routing::Method::icmp);
-    }
-    if (section.is_empty_list("methods")) {
-      complaints_.add(section.mark_of("methods"), "prober.methods: none; write icmp, tcp or both");
-    }
-    for (const auto& [prefix, mark] : section.many<Prefix>("opt-out")) {
-      options.opt_out.push_back(prefix);
-    }
-    Unique prefixes("target", section);
-    for (const Section& target : section.sections("targets")) {
-      const auto prefix = target.one<Prefix>("prefix");
-      const auto address = target.one<Address>("address");
-      if (!prefix || !address) continue;
-      prefixes.check(prefix->to_string(), target.mark_of("prefix"));
-      options.targets.push_back({*prefix, *address});
-    }
-  }
-
   void read_roles(const Section& node, const Section& dns, const Section& collector,
                   const Section& prober) {
     NodeOptions& to = config_.node;
@@ -321,7 +272,10 @@ class Builder {
                       "them in node.roles");
     }
     if (roles.has_dns && dns.is_present()) check_dns(dns);
-    if (roles.has_prober && prober.is_present()) check_prober(prober);
+    if (roles.has_prober && prober.is_present()) {
+      check_prober(prober, config_.prober, config_.topology);
+      check_reports(prober);
+    }
     if (roles.has_collector) {
       check_listening(root_, config_.api, collector, "listen", config_.collector.listen);
     }
@@ -343,17 +297,7 @@ class Builder {
     }
   }
 
-  void check_prober(const Section& prober) {
-    std::vector<std::string_view> known;
-    for (const auto& site : config_.topology.sites) known.push_back(site.name);
-    const std::string& site = config_.prober.site;
-    // A prober alone may leave the sites to the collector's configuration.
-    if (!known.empty() && !site.empty() &&
-        std::find(known.begin(), known.end(), site) == known.end()) {
-      complaints_.add(prober.mark_of("site"),
-                      fmt::format("unknown site \"{}\"; add it to sites or correct the name{}",
-                                  site, did_you_mean(site, known)));
-    }
+  void check_reports(const Section& prober) {
     if (!config_.node.has_collector && config_.collector_access.empty()) {
       complaints_.add(prober.mark(),
                       "role prober has nobody to report to; add \"collector:\" with "

@@ -91,9 +91,13 @@ std::string_view Key::section() const {
 std::span<const Key> config_keys() {
   static const std::vector<Key> all = [] {
     std::vector<Key> keys(most_keys().begin(), most_keys().end());
-    const auto collector = std::find_if(keys.begin(), keys.end(),
-                                        [](const Key& key) { return key.path == "collector"; });
-    keys.insert(collector, beacon_keys().begin(), beacon_keys().end());
+    const auto add = [&keys](std::string_view before, std::span<const Key> part) {
+      const auto place = std::find_if(keys.begin(), keys.end(),
+                                      [&](const Key& key) { return key.path == before; });
+      keys.insert(place, part.begin(), part.end());
+    };
+    add("collector", beacon_keys());
+    add("geo", prober_keys());
     return keys;
   }();
   return all;

@@ -60,6 +60,7 @@ std::span<const Key> config_keys();
 // Its parts, each in a file of its own.
 std::span<const Key> most_keys();
 std::span<const Key> beacon_keys();
+std::span<const Key> prober_keys();
 const Key* find_key(std::string_view path);
 
 using ConfigValue =

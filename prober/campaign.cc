@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "prober/learning.h"
 
 namespace isochrone::prober {
 namespace {
@@ -36,6 +37,9 @@ Campaign::Campaign(const Options& options, std::uint64_t seed, Counters& counter
 }
 
 void Campaign::configure(const Options& options) {
+  for (const std::uint32_t slot : targets_.live()) {
+    follow_methods(targets_.at(slot), options_.methods, options.methods);
+  }
   options_ = options;
   opt_out_ = OptOut(options.opt_out, options.allow_private);
   pacer_.set_rate(options.rate_pps);
@@ -69,22 +73,14 @@ void Campaign::begin_round(Monotonic now) {
   targets_.expire(now);
   count_targets();
   auto slots = targets_.live();
-  for (const std::uint32_t slot : slots) learn(targets_.at(slot));
+  for (const std::uint32_t slot : slots) {
+    Target& target = targets_.at(slot);
+    counters_.skipped.add(std::exchange(target.owed, 0));
+    target.sent = 0;
+  }
   round_.begin({options_.round_interval, options_.probes_per_round, pacer_.gap()}, std::move(slots),
                random_, now);
   counters_.rounds.add();
-}
-
-void Campaign::learn(Target& target) {
-  counters_.skipped.add(std::exchange(target.owed, 0));
-  target.sent = 0;
-  if (target.answered == 0 && target.lost == 0) return;  // no verdict yet: judge it next time
-  if (target.answered == 0) {
-    target.method = (target.method + 1) % static_cast<std::uint32_t>(options_.methods.size());
-    target.is_settled = false;
-  }
-  target.answered = 0;
-  target.lost = 0;
 }
 
 Probe* Campaign::next(Monotonic now, Instant wall) {
@@ -121,34 +117,38 @@ Probe* Campaign::launch(std::uint32_t slot, Monotonic now, Instant wall) {
     ++target.owed;
     return nullptr;
   }
-  // A reload may have left fewer methods or addresses than what was learnt counts.
-  target.method %= static_cast<std::uint32_t>(options_.methods.size());
-  if (!target.is_settled && target.sent != 0) ++target.address;
-  target.address %= static_cast<std::uint32_t>(target.addresses.size());
+  // Asked for until then and no longer.
+  if (!target.is_configured && target.expires <= now) return nullptr;
+  const bool may_try = target.sent == 0 && (round_.number() + slot) % kTrialRounds == 0;
+  const Choice choice = choose(target, options_.methods, may_try);
+  if (may_try) ++target.trials;
   target.is_in_flight = true;
   pacer_.sent(now);
+  counters_.of(options_.methods[choice.method]).sent.add();
   Probe probe;
-  probe.destination = target.addresses[target.address];
-  probe.method = options_.methods[target.method];
+  probe.destination = target.addresses[choice.address];
+  probe.method = options_.methods[choice.method];
   probe.target = targets_.ref(slot);
   probe.round = round_.number();
   probe.index = target.sent++;
+  probe.ttl = choice.ttl;
+  probe.is_trial = choice.is_trial;
   probe.sent = wall;
   probe.sent_at = now;
   return &in_flight_.add(probe);
 }
 
-void Campaign::cancelled(const Probe& probe, bool is_unreachable) {
-  const Probe copy = probe;
-  in_flight_.cancel_last();
+std::optional<Probe> Campaign::cancelled(std::uint64_t sequence, bool is_unreachable) {
+  const auto probe = in_flight_.cancel(sequence);
+  if (!probe) return std::nullopt;
   if (is_unreachable) {
     counters_.unreachable.add();
-    counters_.of(copy.method).sent.add();
-    lost(copy);
-    return;
+    lost(*probe);
+    return probe;
   }
   counters_.send_errors.add();
-  if (Target* target = targets_.find(copy.target)) landed(*target, copy.target.slot);
+  if (Target* target = targets_.find(probe->target)) landed(*target, probe->target.slot);
+  return probe;
 }
 
 void Campaign::arrived(const Arrival& arrival, Monotonic now, Instant wall) {
@@ -167,7 +167,7 @@ void Campaign::arrived(const Arrival& arrival, Monotonic now, Instant wall) {
       break;
   }
   counters.answered.add();
-  answered(*match.probe, rtt_of(*match.probe, arrival, now));
+  answered(*match.probe, rtt_of(*match.probe, arrival, now), arrival.is_final);
 }
 
 // Both clocks are read one right after the other, so being scheduled late, between sending and its
@@ -200,18 +200,11 @@ void Campaign::expire(Monotonic now) {
   while (const Probe* probe = in_flight_.expire(now - options_.timeout)) lost(*probe);
 }
 
-void Campaign::answered(const Probe& probe, Nanos rtt) {
+void Campaign::answered(const Probe& probe, Nanos rtt, bool is_final) {
   Target* target = targets_.find(probe.target);
   if (target == nullptr) return;  // removed or opted out meanwhile: nobody asks any more
-  report_({target->prefix, probe.method, rtt, probe.sent, probe.round});
-  ++target->answered;
-  const auto address =
-      std::find(target->addresses.begin(), target->addresses.end(), probe.destination);
-  const auto method = std::find(options_.methods.begin(), options_.methods.end(), probe.method);
-  if (address != target->addresses.end() && method != options_.methods.end()) {
-    target->address = static_cast<std::uint32_t>(address - target->addresses.begin());
-    target->method = static_cast<std::uint32_t>(method - options_.methods.begin());
-    target->is_settled = true;
+  if (note_answer(*target, options_.methods, probe, is_final)) {
+    report_({target->prefix, probe.method, rtt, probe.sent, probe.round});
   }
   landed(*target, probe.target.slot);
 }
@@ -220,16 +213,22 @@ void Campaign::lost(const Probe& probe) {
   counters_.of(probe.method).lost.add();
   Target* target = targets_.find(probe.target);
   if (target == nullptr) return;
-  report_({target->prefix, probe.method, std::nullopt, probe.sent, probe.round});
-  ++target->lost;
+  if (note_loss(*target, options_.methods, probe)) {
+    report_({target->prefix, probe.method, std::nullopt, probe.sent, probe.round});
+  } else {
+    counters_.withheld.add();
+  }
   landed(*target, probe.target.slot);
 }
 
 void Campaign::landed(Target& target, std::uint32_t slot) {
   target.is_in_flight = false;
-  if (target.owed == 0) return;
-  --target.owed;
-  round_.again(slot);
+  if (target.owed != 0) {
+    --target.owed;
+    round_.again(slot);
+  } else if (takes_eager_turn(target)) {
+    round_.again(slot);
+  }
 }
 
 void Campaign::count_targets() {

@@ -3,9 +3,8 @@
 // Campaign: what is probed next, and what became of it: targets, rounds, pacing and learning together.
 //
 // Threads:   a value of the prober's loop. No socket and no clock: packets and `now` come in.
-// Results:   every probe handed out ends as exactly one answered or lost report, or as cancelled.
-// Learning:  a target that answered nothing in a round is tried by the next method in the next one,
-//            and by its next address with every probe; the pair that answered last is kept.
+// Results:   every probe handed out ends as exactly one answered or lost report, as one withheld
+//            because it says nothing about the path (prober/learning.h), or as cancelled.
 #pragma once
 
 #include <functional>
@@ -46,7 +45,8 @@ class Campaign {
   // The next probe, if one may leave now: the caller fills in the send time, sends, and says
   // cancelled() when that failed. `wall` goes into it as the send time until a better one is known.
   Probe* next(Monotonic now, Instant wall);
-  void cancelled(const Probe& probe, bool is_unreachable);
+  // Returns what it was, when it is not over yet.
+  std::optional<Probe> cancelled(std::uint64_t sequence, bool is_unreachable);
 
   void arrived(const Arrival& arrival, Monotonic now, Instant wall);
   // Whether expire() would count something as lost.
@@ -61,9 +61,8 @@ class Campaign {
 
  private:
   void begin_round(Monotonic now);
-  void learn(Target& target);
   Probe* launch(std::uint32_t slot, Monotonic now, Instant wall);
-  void answered(const Probe& probe, Nanos rtt);
+  void answered(const Probe& probe, Nanos rtt, bool is_final);
   void lost(const Probe& probe);
   void landed(Target& target, std::uint32_t slot);
   void count_targets();

@@ -26,10 +26,10 @@ Result<void> check_options(const Options& options) {
     return fail(Errc::invalid, "prober: no collector to report to");
   }
   if (options.methods.empty())
-    return fail(Errc::invalid, "prober: methods: name icmp, tcp or both");
+    return fail(Errc::invalid, "prober: methods: name icmp, tcp, dns or hop");
   for (const Method method : options.methods) {
-    if (method != Method::icmp && method != Method::tcp) {
-      return fail(Errc::invalid, "prober: methods: only icmp and tcp can be used");
+    if (method > Method::hop) {
+      return fail(Errc::invalid, "prober: methods: only icmp, tcp, dns and hop can be used");
     }
   }
   const bool is_rate_valid = options.rate_pps >= 1 && options.rate_pps <= kMaxRate;
@@ -46,7 +46,7 @@ Result<void> check_options(const Options& options) {
   }
   const bool has_tcp = std::count(options.methods.begin(), options.methods.end(), Method::tcp) != 0;
   if (has_tcp && options.tcp_port == 0) return fail(Errc::invalid, "prober: tcp port: not 0");
-  if (has_tcp) {
+  if (needs_source_ports(options.methods)) {
     if (const auto base = source_base_here(); !base) return tl::unexpected(base.error());
   }
   return {};

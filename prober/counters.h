@@ -22,6 +22,7 @@ struct Counters {
   std::array<MethodCounters, 6> by_method;  // by routing::Method
   Counter send_errors;                      // the operating system refused; not a loss of the path
   Counter unreachable;  // refused for want of a route: a loss of the path, counted as lost too
+  Counter withheld;     // losses of a search or trial, which say nothing about the path: no event
   Counter skipped;      // turns that found a probe of the same target still in flight
   Counter stalled;      // turns put off because the in-flight ring was full
   Counter rounds;

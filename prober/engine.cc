@@ -17,10 +17,19 @@ namespace {
 
 constexpr Seconds kLongestSleep{1};
 constexpr Seconds kQuiet{10};
+// So many probes a turn of the loop, then what came in: two batches of the sockets'.
+constexpr std::size_t kMaxSends = 2 * RawSocket::kBatch;
 
 // What the host says when no route leads to the target: true of the path, so it counts as a loss.
 bool is_unreachable(int error_number) {
   return error_number == ENETUNREACH || error_number == EHOSTUNREACH;
+}
+
+// At start Wire::open() has seen to it that some are left; a reload may ask for none that is usable,
+// and then probes fail and are counted.
+Options with_usable_methods(Options options, const Wire& wire) {
+  if (auto usable = wire.usable(options.methods); !usable.empty()) options.methods = usable;
+  return options;
 }
 
 }  // namespace
@@ -30,7 +39,7 @@ Engine::Engine(Loop& loop, Wire wire, const Options& options, std::uint64_t seed
     : loop_(loop),
       counters_(counters),
       wire_(std::move(wire)),
-      campaign_(options, seed, counters, std::move(report)),
+      campaign_(with_usable_methods(options, wire_), seed, counters, std::move(report)),
       timer_(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)) {
   if (!timer_) std::abort();  // out of descriptors at start: nothing could be paced
   timer_poll_ = std::make_unique<Poll>(loop_, timer_.get(), [this](unsigned) {
@@ -53,7 +62,7 @@ Engine::Engine(Loop& loop, Wire wire, const Options& options, std::uint64_t seed
 
 void Engine::configure(const Options& options) {
   wire_.configure(options);
-  campaign_.configure(options);
+  campaign_.configure(with_usable_methods(options, wire_));
   arm();
 }
 
@@ -69,19 +78,23 @@ void Engine::tick() {
     for (const int fd : wire_.descriptors()) receive(fd);
     campaign_.expire(now);
   }
-  while (Probe* probe = campaign_.next(now, loop_.wall())) {
-    send(*probe);
+  const auto refuse = [this](std::uint64_t sequence, int error_number) {
+    refused(sequence, error_number);
+  };
+  for (std::size_t sent = 0; sent < kMaxSends; ++sent) {
+    const Probe* probe = campaign_.next(now, loop_.wall());
+    if (probe == nullptr) break;
+    wire_.send(*probe, refuse);
     now = loop_.now();
   }
+  wire_.flush(refuse);
   wire_.collect_stamps(campaign_.in_flight());
   arm();
 }
 
-void Engine::send(Probe& probe) {
-  const int refused = wire_.send(probe);
-  if (refused == 0) return counters_.of(probe.method).sent.add();
-  if (!is_unreachable(refused)) report_send_error(refused, probe);
-  campaign_.cancelled(probe, is_unreachable(refused));
+void Engine::refused(std::uint64_t sequence, int error_number) {
+  const auto probe = campaign_.cancelled(sequence, is_unreachable(error_number));
+  if (probe && !is_unreachable(error_number)) report_send_error(error_number, *probe);
 }
 
 void Engine::receive(int fd) {

@@ -3,8 +3,8 @@
 // Engine: the loop that sends what the campaign wants, when it wants it, and hands back what comes.
 //
 // Threads:   lives in one loop's thread.
-// Cost:      one wake-up per kTick at most while sending; two clock reads and one system call a
-//            probe; no allocation.
+// Cost:      one wake-up per kTick at most while sending; two clock reads a probe, and one system call
+//            each for sending, stamps and answers of all probes of a wake-up; no allocation.
 #pragma once
 
 #include <memory>
@@ -33,7 +33,7 @@ class Engine {
 
  private:
   void tick();
-  void send(Probe& probe);
+  void refused(std::uint64_t sequence, int error_number);
   void receive(int fd);
   void arm();
   void report_send_error(int error_number, const Probe& probe);

@@ -12,7 +12,8 @@ struct MethodName {
   Method method;
   std::string_view name;
 };
-constexpr std::array kMethods{MethodName{Method::icmp, "icmp"}, MethodName{Method::tcp, "tcp"}};
+constexpr std::array kMethods{MethodName{Method::icmp, "icmp"}, MethodName{Method::tcp, "tcp"},
+                              MethodName{Method::dns, "dns"}, MethodName{Method::hop, "hop"}};
 
 double number(const Counter& counter) { return static_cast<double>(counter.value()); }
 double number(const std::atomic<std::size_t>& gauge) {
@@ -40,6 +41,7 @@ void measure_counters(const Counters& all, Metrics& metrics) {
   };
   add("isochrone_prober_send_errors_total", "Packets this host refused to send.", all.send_errors);
   add("isochrone_prober_unreachable_total", "Probes without a route.", all.unreachable);
+  add("isochrone_prober_losses_withheld_total", "Losses of a search, no event.", all.withheld);
   add("isochrone_prober_turns_skipped_total", "Turns while a probe was in flight.", all.skipped);
   add("isochrone_prober_turns_stalled_total", "Turns put off: too many in flight.", all.stalled);
   add("isochrone_prober_rounds_total", "Rounds begun.", all.rounds);
@@ -79,6 +81,7 @@ std::string status_of(const Counters& all, const event::Poster::Stats& posted,
                               {"in_flight", all.in_flight.load()},
                               {"send_errors", all.send_errors.value()},
                               {"unreachable", all.unreachable.value()},
+                              {"withheld", all.withheld.value()},
                               {"methods", methods},
                               {"events", events}};
   return status.dump();

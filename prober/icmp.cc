@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "prober/icmp.h"
 
-#include <array>
+#include "prober/cookie.h"
 
 namespace isochrone::prober {
 namespace {
@@ -10,16 +10,6 @@ constexpr std::uint8_t kEchoRequestV4 = 8;  // RFC 792
 constexpr std::uint8_t kEchoReplyV4 = 0;
 constexpr std::uint8_t kEchoRequestV6 = 128;  // RFC 4443 section 4
 constexpr std::uint8_t kEchoReplyV6 = 129;
-constexpr std::size_t kStateBytes = 26;  // send time, sequence, round, target, index
-
-std::uint64_t echo_cookie(const SipKey& key, const Address& destination, Bytes state) noexcept {
-  std::array<std::uint8_t, 17 + kStateBytes> message{};
-  ByteWriter writer(message);
-  writer.u8(static_cast<std::uint8_t>(Method::icmp));
-  writer.put(destination.bytes());
-  writer.put(state);
-  return siphash(key, writer.written());
-}
 
 Bytes as_bytes(std::string_view text) noexcept {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
@@ -46,14 +36,6 @@ std::uint16_t checksum_finish(std::uint32_t sum) noexcept {
 }
 
 Bytes encode_echo(const Echo& echo, const Probe& probe, MutableBytes buffer) noexcept {
-  std::array<std::uint8_t, kStateBytes> state{};
-  ByteWriter inner(state);
-  inner.u64(static_cast<std::uint64_t>(unix_nanos(probe.sent)));
-  inner.u64(probe.sequence);
-  inner.u32(probe.round);
-  inner.u32(probe.target.slot);
-  inner.u16(probe.index);
-
   const bool is_v4 = probe.destination.is_v4();
   ByteWriter writer(buffer);
   writer.u8(is_v4 ? kEchoRequestV4 : kEchoRequestV6);
@@ -61,8 +43,7 @@ Bytes encode_echo(const Echo& echo, const Probe& probe, MutableBytes buffer) noe
   writer.u16(0);
   writer.u16(echo.identifier);
   writer.u16(static_cast<std::uint16_t>(probe.sequence));
-  writer.u64(echo_cookie(echo.key, probe.destination, state));
-  writer.put(state);
+  write_proof(writer, echo.key, probe);
   writer.put(as_bytes(echo.text));
   if (is_v4) writer.patch_u16(2, checksum_finish(checksum_add(0, writer.written())));
   return writer.ok() ? writer.written() : Bytes();
@@ -79,13 +60,7 @@ std::optional<Arrival> decode_echo_reply(const Echo& echo, const Address& from,
   if (!reader.ok() || !is_reply || identifier != echo.identifier) return std::nullopt;
 
   reader.skip(2);
-  const std::uint64_t sent_cookie = reader.u64();
-  const Bytes state = reader.take(kStateBytes);
-  ByteReader inner(state);
-  inner.skip(8);  // the send time is kept in flight as well, closer to the wire
-  Arrival arrival{inner.u64(), from, Method::icmp, false, {}};
-  arrival.is_forged = !reader.ok() || sent_cookie != echo_cookie(echo.key, from, state);
-  return arrival;
+  return read_proof(reader, echo.key, Method::icmp, from);
 }
 
 }  // namespace isochrone::prober

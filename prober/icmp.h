@@ -4,9 +4,8 @@
 //
 // Layout (network byte order; docs/measurement.md has the table):
 //   0 type 8|128 · 1 code 0 · 2 checksum · 4 identifier (one per process) · 6 sequence, low 16 bits
-//   8 cookie u64 · 16 send time, Unix ns i64 · 24 sequence u64 · 32 round u32 · 36 target slot u32
-//  40 index u16 · 42 text: who probes, and where to complain
-// The cookie covers destination, method and bytes 16 to 42, so nothing of it can be changed.
+//   8 cookie and state (prober/cookie.h) · 42 text: who probes, and where to complain
+// The cookie covers destination, method and state, so nothing of it can be changed.
 // Cost: no allocation; about 100 ns either way.
 #pragma once
 

@@ -39,12 +39,12 @@ Probe& InFlight::add(const Probe& probe) {
   return taken.probe;
 }
 
-void InFlight::cancel_last() {
+std::optional<Probe> InFlight::cancel(std::uint64_t sequence) noexcept {
+  if (!holds(sequence) || slot(sequence).status != Status::waiting) return std::nullopt;
   // The sequence is spent all the same: packets never share one.
-  Slot& last = slot(next_ - 1);
-  assert(last.status == Status::waiting);
-  last.status = Status::empty;
+  slot(sequence).status = Status::empty;
   --waiting_;
+  return slot(sequence).probe;
 }
 
 Probe* InFlight::find(std::uint64_t sequence) noexcept {

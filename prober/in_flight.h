@@ -33,8 +33,8 @@ class InFlight {
 
   // Takes the next sequence. Not when is_full(). Valid until the ring comes round.
   Probe& add(const Probe& probe);
-  // Gives back what add() just took: it could not be sent.
-  void cancel_last();
+  // Takes back what could not be sent; nothing when it no longer waits.
+  std::optional<Probe> cancel(std::uint64_t sequence) noexcept;
 
   // Null when it has left the ring or was never sent.
   Probe* find(std::uint64_t sequence) noexcept;

@@ -23,7 +23,9 @@ struct TargetSource {
 struct Options {
   std::string site;                       // the site this prober stands in
   std::vector<Address> source_addresses;  // at most one per family; absent: the kernel chooses
-  std::vector<routing::Method> methods{routing::Method::icmp, routing::Method::tcp};  // in order
+  // In order of preference.
+  std::vector<routing::Method> methods{routing::Method::icmp, routing::Method::tcp,
+                                       routing::Method::dns, routing::Method::hop};
   std::uint16_t tcp_port = 80;
   Millis round_interval{10'000};      // a round starts this often
   unsigned probes_per_round = 3;      // per target

@@ -31,6 +31,8 @@ struct Probe {
   TargetRef target;
   std::uint32_t round = 0;
   std::uint16_t index = 0;  // within the target's probes of this round
+  std::uint8_t ttl = 0;     // of a hop probe: after so many hops it is given back
+  bool is_trial = false;    // a look whether a better method answers by now: silence says nothing
   Instant sent{};
   Monotonic sent_at{};
 };
@@ -42,13 +44,15 @@ enum class Outcome : std::uint8_t {
   forged,     // names a probe, but was not made from it
 };
 
-// What came in from the network and passed the wire checks.
+// What came in from the network and passed the wire checks. `from` is whom the probe was for: a hop
+// that answers for a destination quotes it.
 struct Arrival {
   std::uint64_t sequence = 0;
   Address from;
   Method method = Method::icmp;
   bool is_forged = false;  // then only `method` and `from` say anything
   Instant received{};      // when the kernel got it
+  bool is_final = false;   // a hop probe's: no hop lies behind this one
 };
 
 }  // namespace isochrone::prober

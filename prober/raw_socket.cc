@@ -2,90 +2,97 @@
 #include "prober/raw_socket.h"
 
 #include <fmt/format.h>
-#include <linux/filter.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <string_view>
 #include <utility>
 
+#include "prober/socket_filter.h"
 #include "prober/stamp.h"
-#include "prober/tcp.h"
 
 namespace isochrone::prober {
 namespace {
 
-// An IPv4 header with options (60) and the longest echo (170), or either in IPv6 (no header).
-constexpr std::size_t kPacketBytes = 256;
+// An IPv4 header with options (60) and the longest echo (170), or either in IPv6 (no header); DNS
+// responses are read as far as their question.
+constexpr std::size_t kPacketBytes = kSnapBytes;
 // Timestamps (64), an extended error with an IPv6 address (64), and headers.
 constexpr std::size_t kControlBytes = 256;
 // Answers to a second's worth of 10,000 small packets while the loop is busy elsewhere.
 constexpr int kReceiveBuffer = 4 << 20;
 
-constexpr std::uint8_t kEchoReplyV4 = 0;
-constexpr std::uint8_t kEchoReplyV6 = 129;
-constexpr std::uint8_t kSynOrRst = 0x06;
+struct Kind {
+  int type;
+  int protocol;
+};
 
-sock_filter statement(int code, std::uint32_t k) {
-  return {static_cast<std::uint16_t>(code), 0, 0, k};
-}
-sock_filter jump(int code, std::uint32_t k, std::uint8_t if_true, std::uint8_t if_false) {
-  return {static_cast<std::uint16_t>(code), if_true, if_false, k};
-}
-
-// X becomes where the transport header starts: raw IPv4 sockets see the IP header, IPv6 ones do not.
-sock_filter find_header(Family family) {
-  return family == Family::v4 ? statement(BPF_LDX | BPF_B | BPF_MSH, 0)
-                              : statement(BPF_LDX | BPF_IMM, 0);
-}
-
-bool attach(int fd, std::span<sock_filter> program) {
-  const sock_fprog filter{static_cast<unsigned short>(program.size()), program.data()};
-  return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter) == 0;
+Kind kind_of(Family family, Method method) {
+  const bool is_v4 = family == Family::v4;
+  switch (method) {
+    case Method::tcp:
+      return {SOCK_RAW, IPPROTO_TCP};
+    case Method::dns:
+      return {SOCK_DGRAM, IPPROTO_UDP};
+    case Method::hop:
+      return {SOCK_RAW, IPPROTO_RAW};  // we write the IP header
+    default:
+      return {SOCK_RAW, is_v4 ? int{IPPROTO_ICMP} : int{IPPROTO_ICMPV6}};
+  }
 }
 
-bool attach_echo_filter(int fd, Family family, std::uint16_t identifier) {
-  const std::uint32_t reply = family == Family::v4 ? kEchoReplyV4 : kEchoReplyV6;
-  std::array program{
-      find_header(family),
-      statement(BPF_LD | BPF_B | BPF_IND, 0),  // type
-      jump(BPF_JMP | BPF_JEQ | BPF_K, reply, 0, 3),
-      statement(BPF_LD | BPF_H | BPF_IND, 4),  // identifier
-      jump(BPF_JMP | BPF_JEQ | BPF_K, identifier, 0, 1),
-      statement(BPF_RET | BPF_K, kPacketBytes),
-      statement(BPF_RET | BPF_K, 0),
-  };
-  return attach(fd, program);
+std::string name_of(Family family, Method method) {
+  const std::string_view what = method == Method::tcp   ? "a raw TCP socket"
+                                : method == Method::dns ? "a UDP socket"
+                                : method == Method::hop ? "a raw IP socket"
+                                                        : "a raw ICMP socket";
+  return fmt::format("{} for {}", what, family == Family::v4 ? "IPv4" : "IPv6");
 }
 
-bool attach_tcp_filter(int fd, Family family, std::uint16_t base) {
-  const std::uint32_t last = base + std::uint32_t{kSourcePorts} - 1;
-  std::array program{
-      find_header(family),
-      statement(BPF_LD | BPF_H | BPF_IND, 2),  // destination port
-      jump(BPF_JMP | BPF_JGE | BPF_K, base, 0, 4),
-      jump(BPF_JMP | BPF_JGT | BPF_K, last, 3, 0),
-      statement(BPF_LD | BPF_B | BPF_IND, 13),  // flags
-      jump(BPF_JMP | BPF_JSET | BPF_K, kSynOrRst, 0, 1),
-      statement(BPF_RET | BPF_K, kPacketBytes),
-      statement(BPF_RET | BPF_K, 0),
-  };
-  return attach(fd, program);
+Fd make_socket(Family family, const Kind& kind) {
+  return Fd(::socket(family == Family::v4 ? AF_INET : AF_INET6,
+                     kind.type | SOCK_NONBLOCK | SOCK_CLOEXEC, kind.protocol));
 }
 
-int protocol_of(Family family, Method method) {
-  if (method == Method::tcp) return IPPROTO_TCP;
-  return family == Family::v4 ? static_cast<int>(IPPROTO_ICMP) : static_cast<int>(IPPROTO_ICMPV6);
+bool attach_filter(int fd, Family family, Method method, const RawSocket::Filter& filter) {
+  switch (method) {
+    case Method::icmp:
+      return attach_icmp_filter(fd, family, filter.identifier, filter.source_base, filter.dns_port);
+    case Method::tcp:
+      return attach_tcp_filter(fd, family, filter.source_base);
+    case Method::hop:
+      return attach_deaf_filter(fd);
+    default:
+      return true;
+  }
 }
 
-// The transport segment of what a raw socket gives.
-Bytes without_ip_header(Family family, Bytes packet) noexcept {
-  if (family == Family::v6) return packet;
+// The transport segment of what a raw IPv4 socket gives.
+Bytes without_ip_header(Bytes packet) noexcept {
   if (packet.empty()) return {};
   const std::size_t header_bytes = std::size_t{packet[0] & 0x0fU} * 4;  // IHL counts words
   return header_bytes <= packet.size() ? packet.subspan(header_bytes) : Bytes();
+}
+
+// Port 0 with `source`, or with any address: the kernel chooses the port.
+Result<void> bind_to(int fd, Family family, const std::optional<Address>& source) {
+  const Address any = Address::from_bits(family, 0, 0);
+  sockaddr_storage address{};
+  const unsigned length = Endpoint{source.value_or(any), 0}.to_sockaddr(address);
+  if (::bind(fd, reinterpret_cast<const sockaddr*>(&address), length) == 0) return {};
+  return fail_errno("cannot bind source address " + source.value_or(any).to_string(), errno);
+}
+
+std::uint16_t port_of(int fd) {
+  sockaddr_storage address{};
+  socklen_t length = sizeof address;
+  auto* name = reinterpret_cast<sockaddr*>(&address);
+  if (::getsockname(fd, name, &length) != 0) return 0;
+  const auto endpoint = Endpoint::from_sockaddr(*name);
+  return endpoint ? endpoint->port : 0;
 }
 
 }  // namespace
@@ -96,6 +103,11 @@ struct RawSocket::Buffers {
   std::array<sockaddr_storage, kBatch> names{};
   std::array<std::array<std::uint8_t, kPacketBytes>, kBatch> packets{};
   alignas(cmsghdr) std::array<std::array<std::uint8_t, kControlBytes>, kBatch> controls{};
+  // What is to be sent.
+  std::array<mmsghdr, kBatch> sends{};
+  std::array<iovec, kBatch> send_vectors{};
+  std::array<sockaddr_storage, kBatch> send_names{};
+  std::array<std::array<std::uint8_t, kPacketBytes>, kBatch> send_packets{};
 
   // The kernel overwrites lengths, so they are set before every call.
   std::span<mmsghdr> receive(int fd, int flags) noexcept {
@@ -118,56 +130,82 @@ struct RawSocket::Buffers {
 RawSocket::RawSocket(Fd fd, Family family)
     : fd_(std::move(fd)), family_(family), buffers_(new Buffers, [](Buffers* b) { delete b; }) {}
 
-Result<RawSocket> RawSocket::open(Family family, const Filter& filter,
+Result<RawSocket> RawSocket::open(Family family, Method method, const Filter& filter,
                                   const std::optional<Address>& source) {
-  const bool is_tcp = filter.method == Method::tcp;
-  const std::string name = fmt::format("a raw {} socket for {}", is_tcp ? "TCP" : "ICMP",
-                                       family == Family::v4 ? "IPv4" : "IPv6");
-  Fd fd(::socket(family == Family::v4 ? AF_INET : AF_INET6, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC,
-                 protocol_of(family, filter.method)));
+  const std::string name = name_of(family, method);
+  const Kind kind = kind_of(family, method);
+  Fd fd = make_socket(family, kind);
   if (!fd && errno == EAFNOSUPPORT) return fail(Errc::unavailable, "no " + name + " here");
-  if (!fd && (errno == EPERM || errno == EACCES)) {
-    return fail(Errc::io,
+  const bool is_forbidden = !fd && (errno == EPERM || errno == EACCES);
+  if (!fd && !is_forbidden) return fail_errno("cannot open " + name, errno);
+  const bool is_ping = is_forbidden && method == Method::icmp;
+  // A socket of the kernel's for pings alone (net.ipv4.ping_group_range): it chooses the identifier.
+  if (is_ping) fd = make_socket(family, {SOCK_DGRAM, kind.protocol});
+  if (!fd) {
+    return fail(Errc::unavailable,
                 "cannot open " + name +
                     ": the prober needs CAP_NET_RAW (run as root, or give the program the "
                     "capability: setcap cap_net_raw+ep, AmbientCapabilities=CAP_NET_RAW)");
   }
-  if (!fd) return fail_errno("cannot open " + name, errno);
-  const bool has_filter = is_tcp ? attach_tcp_filter(fd.get(), family, filter.ours)
-                                 : attach_echo_filter(fd.get(), family, filter.ours);
-  if (!has_filter) return fail_errno("cannot attach a filter to " + name, errno);
+  RawSocket socket(std::move(fd), family);
+  socket.has_errors_ = method == Method::icmp && !is_ping;
+  socket.has_ip_header_ = family == Family::v4 && kind.type == SOCK_RAW && !is_ping;
+  const bool has_port = is_ping || method == Method::dns;
+  if (!has_port && !attach_filter(socket.fd(), family, method, filter)) {
+    return fail_errno("cannot attach a filter to " + name, errno);
+  }
   // Best effort: the kernel silently caps it at net.core.rmem_max.
-  setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &kReceiveBuffer, sizeof kReceiveBuffer);
-  if (auto stamps = enable_stamps(fd.get()); !stamps) {
+  setsockopt(socket.fd(), SOL_SOCKET, SO_RCVBUF, &kReceiveBuffer, sizeof kReceiveBuffer);
+  if (auto stamps = enable_stamps(socket.fd()); !stamps) {
     return tl::unexpected(stamps.error().within(name));
   }
-  if (source) {
-    sockaddr_storage address{};
-    const unsigned length = Endpoint{*source, 0}.to_sockaddr(address);
-    if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), length) != 0) {
-      return fail_errno("cannot bind source address " + source->to_string(), errno);
+  if (source || has_port) {
+    if (auto bound = bind_to(socket.fd(), family, source); !bound) {
+      return tl::unexpected(bound.error());
     }
   }
-  return RawSocket(std::move(fd), family);
+  if (has_port) socket.local_port_ = port_of(socket.fd());
+  return socket;
 }
 
-int RawSocket::send(const Probe& probe, Bytes segment) noexcept {
-  sockaddr_storage to{};
-  const unsigned length = Endpoint{probe.destination, 0}.to_sockaddr(to);
-  if (::sendto(fd_.get(), segment.data(), segment.size(), MSG_DONTWAIT,
-               reinterpret_cast<const sockaddr*>(&to), length) >= 0) {
-    sequence_of_key_[next_key_++ % sequence_of_key_.size()] = probe.sequence;
-    ++unstamped_;
-    return 0;
+MutableBytes RawSocket::room() noexcept { return buffers_->send_packets[queued_]; }
+
+void RawSocket::queue(const Probe& probe, std::size_t length, std::uint16_t port) noexcept {
+  const std::size_t at = queued_++;
+  queued_sequence_[at] = probe.sequence;
+  buffers_->send_vectors[at] = {buffers_->send_packets[at].data(), length};
+  msghdr& header = buffers_->sends[at].msg_hdr;
+  header = {};
+  header.msg_name = &buffers_->send_names[at];
+  header.msg_namelen = Endpoint{probe.destination, port}.to_sockaddr(buffers_->send_names[at]);
+  header.msg_iov = &buffers_->send_vectors[at];
+  header.msg_iovlen = 1;
+}
+
+void RawSocket::flush(const Refused& refused) {
+  const std::size_t count = std::exchange(queued_, 0);
+  std::size_t at = 0;
+  while (at < count) {
+    const int sent =
+        sendmmsg(fd_.get(), &buffers_->sends[at], static_cast<unsigned>(count - at), MSG_DONTWAIT);
+    for (int i = 0; i < sent; ++i) {
+      sequence_of_key_[next_key_++ % sequence_of_key_.size()] = queued_sequence_[at++];
+      ++unstamped_;
+    }
+    if (sent > 0) continue;
+    const int error_number = errno;
+    start_stamps_afresh();
+    refused(queued_sequence_[at++], error_number);
   }
-  const int refused = errno;
-  // Whether the kernel counted this send is not told: start both counts afresh, so that no stamp is
-  // taken for another packet's. Stamps not collected yet are given up; those probes keep our time.
+}
+
+// Whether the kernel counted a refused send is not told: start both counts afresh, so that no stamp is
+// taken for another packet's. Stamps not collected yet are given up; those probes keep our time.
+void RawSocket::start_stamps_afresh() {
   collect_stamps([](std::uint64_t, Instant) {});
   if (enable_stamps(fd_.get())) next_key_ = 0;
   unstamped_ = 0;
   sequence_of_key_.fill(0);
-  return refused;
 }
 
 void RawSocket::receive(const Receive& receive) {
@@ -176,11 +214,11 @@ void RawSocket::receive(const Receive& receive) {
     const auto messages = buffers_->receive(fd_.get(), 0);
     for (std::size_t i = 0; i < messages.size(); ++i) {
       const auto from =
-          Address::from_sockaddr(*reinterpret_cast<const sockaddr*>(&buffers_->names[i]));
+          Endpoint::from_sockaddr(*reinterpret_cast<const sockaddr*>(&buffers_->names[i]));
       const auto received = stamp_of(messages[i].msg_hdr);
       if (!from || !received) continue;
       const Bytes packet = Bytes(buffers_->packets[i]).first(messages[i].msg_len);
-      receive(*from, without_ip_header(family_, packet), *received);
+      receive(*from, has_ip_header_ ? without_ip_header(packet) : packet, *received);
     }
     if (messages.size() < kBatch) return;
   }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// RawSocket: packets of one protocol and family in and out, with the kernel's timestamps.
+// RawSocket: packets of one method and family out and in, with the kernel's timestamps.
 //
 // Threads:   used by the prober's loop; open() may run elsewhere before.
 // Cost:      a filter in the kernel drops what is not ours, so that a busy edge's TCP costs us
-//            nothing. send() is one system call, receive() one per kBatch packets; no allocation.
-// Needs:     CAP_NET_RAW in the network namespace's user namespace.
+//            nothing. One system call per kBatch packets each way; no allocation.
+// Needs:     CAP_NET_RAW in the network namespace's user namespace. Without it ICMP echo works where
+//            net.ipv4.ping_group_range allows it, and DNS always; see has_errors().
 #pragma once
 
 #include <array>
@@ -25,22 +26,33 @@ namespace isochrone::prober {
 
 class RawSocket {
  public:
-  // Both lie in the answers: an ICMP identifier, or the first of kSourcePorts ports.
+  // What lies in answers to us: an ICMP identifier, or source ports in what ICMP errors quote.
   struct Filter {
-    Method method = Method::icmp;
-    std::uint16_t ours = 0;
+    std::uint16_t identifier = 0;
+    std::uint16_t source_base = 0;  // the first of kSourcePorts
+    std::uint16_t dns_port = 0;     // of our DNS socket in this family; 0: none
   };
   // `source` is bound when given. An error of code unavailable: this machine lacks the family.
-  static Result<RawSocket> open(Family family, const Filter& filter,
+  static Result<RawSocket> open(Family family, Method method, const Filter& filter,
                                 const std::optional<Address>& source);
 
   int fd() const noexcept { return fd_.get(); }
+  // What the kernel put in place of the identifier or port asked for; 0 for raw sockets.
+  std::uint16_t local_port() const noexcept { return local_port_; }
+  // Whether ICMP errors arrive here.
+  bool has_errors() const noexcept { return has_errors_; }
 
-  // Sends a probe's transport segment; 0, or the errno of what refused it.
-  int send(const Probe& probe, Bytes segment) noexcept;
+  // Takes a probe's packet to be sent with the next flush(); flush() first when is_full().
+  bool is_full() const noexcept { return queued_ == kBatch; }
+  MutableBytes room() noexcept;
+  void queue(const Probe& probe, std::size_t length, std::uint16_t port = 0) noexcept;
+
+  // Sends what is queued; `refused` gets each sequence that the kernel did not take, and its errno.
+  using Refused = std::function<void(std::uint64_t sequence, int error_number)>;
+  void flush(const Refused& refused);
 
   // Each waiting packet without its IP header; `received` is the kernel's time.
-  using Receive = std::function<void(const Address& from, Bytes segment, Instant received)>;
+  using Receive = std::function<void(const Endpoint& from, Bytes segment, Instant received)>;
   void receive(const Receive& receive);
 
   // Each send time the kernel has noted since.
@@ -52,12 +64,18 @@ class RawSocket {
  private:
   struct Buffers;
   RawSocket(Fd fd, Family family);
+  void start_stamps_afresh();
 
   Fd fd_;
   Family family_;
+  bool has_ip_header_ = false;  // in what is received
+  bool has_errors_ = false;
+  std::uint16_t local_port_ = 0;
   std::unique_ptr<Buffers, void (*)(Buffers*)> buffers_;
+  std::size_t queued_ = 0;
+  std::array<std::uint64_t, kBatch> queued_sequence_{};
   // Send keys count from 0; the error queue is emptied far more often than this comes round.
-  std::array<std::uint64_t, 1024> sequence_of_key_{};
+  std::array<std::uint64_t, 4096> sequence_of_key_{};
   std::uint32_t next_key_ = 0;
   std::uint32_t unstamped_ = 0;  // sends whose stamp has not come yet
 };

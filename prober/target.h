@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "prober/hop_search.h"
 #include "prober/opt_out.h"
 #include "prober/options.h"
 #include "prober/probe.h"
@@ -27,6 +28,10 @@ constexpr std::size_t kMaxDemanded = 200'000;
 // More representatives than this would take longer to try in turn than a demand lives.
 constexpr std::size_t kMaxAddresses = 8;
 
+// Turns of a search beside those of its rounds: four methods at an address each, and a whole search for
+// the last hop.
+constexpr std::uint8_t kEager = 16;
+
 struct Target {
   Prefix prefix;
   std::vector<Address> addresses;  // none refused by the opt-out list
@@ -35,15 +40,19 @@ struct Target {
   std::uint32_t weight = 0;
   std::uint32_t life = 0;  // odd while the slot is in use
 
-  // What has been learnt: indices into addresses and into Options::methods.
+  // What has been learnt (prober/learning.h): indices into addresses and into Options::methods of the
+  // pair that answered last, or that is tried first.
   std::uint32_t address = 0;
   std::uint32_t method = 0;
-  bool is_settled = false;  // this address answered by this method
+  std::uint32_t step = 0;       // of the search: pairs tried since it began
+  std::uint32_t trials = 0;     // turns for a trial so far
+  HopSearch hop;                // of the address that is probed by hop
+  std::uint8_t streak = 0;      // losses in a row of the pair that answered
+  std::uint8_t eager = kEager;  // turns left to a search beside those of its rounds
+  bool is_settled = false;      // this address answered by this method
 
   // This round.
   std::uint16_t sent = 0;
-  std::uint16_t answered = 0;
-  std::uint16_t lost = 0;
   std::uint16_t owed = 0;  // turns that came while a probe was in flight
   bool is_in_flight = false;
 };

@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "prober/cookie.h"
 #include "prober/icmp.h"
 
 namespace isochrone::prober {
@@ -15,26 +16,7 @@ constexpr std::uint8_t kProtocolTcp = 6;
 constexpr std::uint16_t kWindow = 65'535;
 constexpr unsigned kCheckBits = 12;  // what 32 bits leave beside 20 of sequence
 
-std::uint32_t mask_of(const SipKey& key, const Address& destination, std::uint16_t port) noexcept {
-  std::array<std::uint8_t, 19> message{};
-  ByteWriter writer(message);
-  writer.u8(static_cast<std::uint8_t>(Method::tcp));
-  writer.put(destination.bytes());
-  writer.u16(port);
-  return static_cast<std::uint32_t>(siphash(key, writer.written()));
-}
-
-std::uint32_t check_of(const SipKey& key, const Probe& probe) noexcept {
-  std::array<std::uint8_t, 35> message{};
-  ByteWriter writer(message);
-  writer.u8(static_cast<std::uint8_t>(Method::tcp));
-  writer.put(probe.destination.bytes());
-  writer.u64(probe.sequence);
-  writer.u32(probe.round);
-  writer.u32(probe.target.slot);
-  writer.u16(probe.index);
-  return static_cast<std::uint32_t>(siphash(key, writer.written()) & ((1U << kCheckBits) - 1));
-}
+constexpr std::uint32_t kCheckMask = (1U << kCheckBits) - 1;
 
 std::uint32_t pseudo_header_sum(const Address& source, const Address& destination) noexcept {
   const std::size_t width_bytes = source.is_v4() ? 4 : 16;
@@ -60,8 +42,8 @@ std::uint16_t source_port(const TcpPorts& ports, const Probe& probe) noexcept {
 std::uint32_t sequence_number(const SipKey& key, const TcpPorts& ports,
                               const Probe& probe) noexcept {
   const auto claimed = static_cast<std::uint32_t>(probe.sequence & kSequenceMask);
-  return ((claimed << kCheckBits) | check_of(key, probe)) ^
-         mask_of(key, probe.destination, source_port(ports, probe));
+  return ((claimed << kCheckBits) | (check_of(key, probe) & kCheckMask)) ^
+         mask_of(key, Method::tcp, probe.destination, source_port(ports, probe));
 }
 
 Bytes encode_syn(const SipKey& key, const TcpPorts& ports, const Address& source,
@@ -104,7 +86,8 @@ std::optional<SynAnswer> decode_syn_answer(const SipKey& key, const TcpPorts& po
                        answer.port - ports.source_base < kSourcePorts &&
                        from_port == ports.destination;
   if (!reader.ok() || !is_answer || !is_ours) return std::nullopt;
-  const std::uint32_t sequence = (answer.acknowledged - 1) ^ mask_of(key, from, answer.port);
+  const std::uint32_t sequence =
+      (answer.acknowledged - 1) ^ mask_of(key, Method::tcp, from, answer.port);
   answer.claimed = sequence >> kCheckBits;
   return answer;
 }

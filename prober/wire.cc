@@ -1,33 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "prober/wire.h"
 
-#include <sys/socket.h>
-
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <fstream>
 #include <utility>
 
 #include "base/log.h"
 #include "base/random.h"
+#include "prober/dns_probe.h"
+#include "prober/icmp_error.h"
 
 namespace isochrone::prober {
+
 namespace {
 
-std::optional<Address> configured_source(const std::vector<Address>& sources, Family family) {
-  for (const Address& source : sources) {
-    if (source.family() == family) return source;
-  }
-  return std::nullopt;
-}
-
-bool uses_tcp(const Options& options) {
-  return std::find(options.methods.begin(), options.methods.end(), Method::tcp) !=
-         options.methods.end();
-}
+// These write ports and checksums themselves.
+bool is_raw(Method method) { return method == Method::tcp || method == Method::hop; }
 
 }  // namespace
+
+bool needs_source_ports(const std::vector<Method>& methods) {
+  return std::any_of(methods.begin(), methods.end(), is_raw);
+}
 
 Result<std::uint16_t> source_base_here() {
   std::ifstream file("/proc/sys/net/ipv4/ip_local_port_range");
@@ -37,37 +32,65 @@ Result<std::uint16_t> source_base_here() {
   file >> low >> high;
   if (const auto base = choose_source_base(low, high)) return *base;
   return fail(Errc::invalid,
-              "no 4096 source ports for TCP probes outside net.ipv4.ip_local_port_range: narrow it "
-              "(the default is 32768 60999) or leave tcp out of the prober's methods");
+              "no 4096 source ports for TCP and hop probes outside net.ipv4.ip_local_port_range: "
+              "narrow it (the default is 32768 60999) or leave tcp and hop out of the prober's "
+              "methods");
 }
 
 Result<Wire> Wire::open(const Options& options) {
   Wire wire;
   wire.identifier_ = static_cast<std::uint16_t>(random_u64());
-  wire.sources_ = options.source_addresses;
+  wire.sources_.configure(options.source_addresses);
   const auto base = source_base_here();
-  if (!base && uses_tcp(options)) return tl::unexpected(base.error());
+  if (!base && needs_source_ports(options.methods)) return tl::unexpected(base.error());
   if (base) wire.tcp_.source_base = *base;
   wire.configure(options);
-  for (const Family family : {Family::v4, Family::v6}) {
-    for (const Method method : {Method::icmp, Method::tcp}) {
-      if (method == Method::tcp && !base) continue;
-      const RawSocket::Filter filter{
-          method, method == Method::tcp ? wire.tcp_.source_base : wire.identifier_};
-      auto socket = RawSocket::open(family, filter, configured_source(wire.sources_, family));
-      if (socket) {
-        wire.ports_.push_back({family, method, std::move(*socket)});
-      } else if (socket.error().code() == Errc::unavailable) {
-        log_info("prober goes without: " + socket.error().text());
-      } else {
-        return tl::unexpected(socket.error());
-      }
+  std::string lacking;
+  // DNS before ICMP, whose filter lets errors about the DNS socket's port through.
+  for (const Method method : {Method::dns, Method::icmp, Method::tcp, Method::hop}) {
+    for (const Family family : {Family::v4, Family::v6}) {
+      if (!base && is_raw(method)) continue;
+      const auto opened = wire.open_port(family, method);
+      if (opened) continue;
+      // What this machine or this user lacks is gone without, as long as something is left.
+      if (opened.error().code() != Errc::unavailable) return tl::unexpected(opened.error());
+      log_info("prober goes without: " + opened.error().text());
+      lacking = opened.error().text();
     }
+  }
+  if (wire.usable(options.methods).empty()) {
+    return fail(Errc::io, "no method can be used here: " + lacking);
   }
   return wire;
 }
 
+Result<void> Wire::open_port(Family family, Method method) {
+  Port* const dns = port_of(family, Method::dns);
+  const RawSocket::Filter filter{identifier_, tcp_.source_base,
+                                 dns == nullptr ? std::uint16_t{0} : dns->socket.local_port()};
+  auto socket = RawSocket::open(family, method, filter, sources_.configured(family));
+  if (!socket) return tl::unexpected(socket.error());
+  ports_.push_back({family, method, std::move(*socket)});
+  return {};
+}
+
+std::vector<Method> Wire::usable(const std::vector<Method>& wanted) const {
+  std::vector<Method> usable;
+  const auto has = [&](Method method, bool has_errors) {
+    return std::any_of(ports_.begin(), ports_.end(), [&](const Port& port) {
+      return port.method == method && (!has_errors || port.socket.has_errors());
+    });
+  };
+  for (const Method method : wanted) {
+    // A router's answer arrives with ICMP's errors.
+    const bool has_answers = method != Method::hop || has(Method::icmp, true);
+    if (has(method, false) && has_answers) usable.push_back(method);
+  }
+  return usable;
+}
+
 void Wire::configure(const Options& options) {
+  contact_ = options.contact;
   text_ = probe_text(options.contact);
   tcp_.destination = options.tcp_port;
 }
@@ -85,29 +108,35 @@ Wire::Port* Wire::port_of(Family family, Method method) noexcept {
   return nullptr;
 }
 
-std::optional<Address> Wire::source_towards(const Address& destination) noexcept {
-  if (auto configured = configured_source(sources_, destination.family())) return configured;
-  // Connecting a datagram socket sends nothing: it asks the kernel which source it would take.
-  const Fd fd(::socket(destination.is_v4() ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  sockaddr_storage address{};
-  socklen_t length = Endpoint{destination, 9}.to_sockaddr(address);
-  auto* name = reinterpret_cast<sockaddr*>(&address);
-  if (!fd || ::connect(fd.get(), name, length) != 0) return std::nullopt;
-  length = sizeof address;
-  if (::getsockname(fd.get(), name, &length) != 0) return std::nullopt;
-  return Address::from_sockaddr(*name);
+Echo Wire::echo(const Port& port) const {
+  const std::uint16_t local = port.socket.local_port();
+  return {key_, local != 0 ? local : identifier_, text_};
 }
 
-int Wire::send(const Probe& probe) noexcept {
+void Wire::send(const Probe& probe, const Refused& refused) {
   Port* port = port_of(probe.destination.family(), probe.method);
-  if (port == nullptr) return EAFNOSUPPORT;
-  std::array<std::uint8_t, kMaxEchoBytes> buffer{};
-  if (probe.method == Method::icmp) {
-    return port->socket.send(probe, encode_echo(echo(), probe, buffer));
+  if (port == nullptr) return refused(probe.sequence, EAFNOSUPPORT);
+  std::optional<Address> source;
+  if (is_raw(probe.method)) {
+    source = sources_.towards(probe.destination, probe.sent_at);
+    if (!source) return refused(probe.sequence, errno != 0 ? errno : EADDRNOTAVAIL);
   }
-  const auto source = source_towards(probe.destination);
-  if (!source) return errno != 0 ? errno : EADDRNOTAVAIL;
-  return port->socket.send(probe, encode_syn(key_, tcp_, *source, probe, buffer));
+  if (port->socket.is_full()) port->socket.flush(refused);
+  const MutableBytes room = port->socket.room();
+  switch (probe.method) {
+    case Method::tcp:
+      return port->socket.queue(probe, encode_syn(key_, tcp_, *source, probe, room).size());
+    case Method::dns:
+      return port->socket.queue(probe, encode_query(key_, probe, contact_, room).size(), kDnsPort);
+    case Method::hop:
+      return port->socket.queue(probe, encode_hop(hop_flow(), *source, probe, room).size());
+    default:
+      return port->socket.queue(probe, encode_echo(echo(*port), probe, room).size());
+  }
+}
+
+void Wire::flush(const Refused& refused) {
+  for (Port& port : ports_) port.socket.flush(refused);
 }
 
 void Wire::collect_stamps(InFlight& in_flight) {
@@ -118,9 +147,21 @@ void Wire::collect_stamps(InFlight& in_flight) {
   }
 }
 
-std::optional<Arrival> Wire::decode(Method method, const Address& from, Bytes segment,
+std::optional<Arrival> Wire::decode(const Port& port, const Endpoint& from, Bytes segment,
                                     InFlight& in_flight) noexcept {
-  if (method == Method::icmp) return decode_echo_reply(echo(), from, segment);
+  switch (port.method) {
+    case Method::tcp:
+      return decode_tcp(from.address, segment, in_flight);
+    case Method::dns:
+      return decode_dns(from, segment, in_flight);
+    default:
+      if (auto reply = decode_echo_reply(echo(port), from.address, segment)) return reply;
+      return decode_error(from.address, segment, in_flight);
+  }
+}
+
+std::optional<Arrival> Wire::decode_tcp(const Address& from, Bytes segment,
+                                        InFlight& in_flight) noexcept {
   const auto answer = decode_syn_answer(key_, tcp_, from, segment);
   if (!answer) return std::nullopt;
   const Probe* probe = in_flight.find_low_bits(answer->claimed, kSequenceMask);
@@ -129,13 +170,45 @@ std::optional<Arrival> Wire::decode(Method method, const Address& from, Bytes se
   return Arrival{is_true ? probe->sequence : 0, from, Method::tcp, !is_true, {}};
 }
 
-void Wire::receive(int fd, InFlight& in_flight,
-                   const std::function<void(const Arrival&)>& arrived) {
+std::optional<Arrival> Wire::decode_dns(const Endpoint& from, Bytes segment,
+                                        InFlight& in_flight) noexcept {
+  auto answer = decode_dns_answer(key_, from.address, segment);
+  if (!answer) return std::nullopt;
+  if (from.port != kDnsPort) return Arrival{0, from.address, Method::dns, true, {}};
+  if (answer->arrival) return answer->arrival;
+  const Probe* probe = in_flight.find_low_bits(answer->claimed, kDnsSequenceMask);
+  const bool is_true =
+      probe != nullptr && probe->destination == from.address && probe->method == Method::dns;
+  return Arrival{is_true ? probe->sequence : 0, from.address, Method::dns, !is_true, {}};
+}
+
+std::optional<Arrival> Wire::decode_error(const Address& from, Bytes segment,
+                                          InFlight& in_flight) noexcept {
+  const auto error = parse_icmp_error(from.family(), segment);
+  if (!error) return std::nullopt;
+  if (error->destination_port == kDnsPort) {
+    // A host without a DNS server says so: as good an answer as any. A router's word is not.
+    const bool is_host =
+        error->kind == IcmpErrorKind::port_unreachable && from == error->destination;
+    if (!is_host) return std::nullopt;
+    return decode_quoted_query(key_, error->destination, error->payload);
+  }
+  const auto answer = decode_hop(hop_flow(), *error);
+  if (!answer || answer->arrival) return answer ? answer->arrival : std::nullopt;
+  const Probe* probe = in_flight.find_low_bits(answer->claimed, kHopSequenceMask);
+  const bool is_true = probe != nullptr && probe->destination == error->destination &&
+                       is_quoted(hop_flow(), *probe, *answer);
+  Arrival arrival{is_true ? probe->sequence : 0, error->destination, Method::hop, !is_true, {}};
+  arrival.is_final = error->kind != IcmpErrorKind::time_exceeded;
+  return arrival;
+}
+
+void Wire::receive(int fd, InFlight& in_flight, const Arrived& arrived) {
   const auto port = std::find_if(ports_.begin(), ports_.end(),
                                  [&](const Port& p) { return p.socket.fd() == fd; });
   if (port == ports_.end()) return;
-  port->socket.receive([&](const Address& from, Bytes segment, Instant received) {
-    auto arrival = decode(port->method, from, segment, in_flight);
+  port->socket.receive([&](const Endpoint& from, Bytes segment, Instant received) {
+    auto arrival = decode(*port, from, segment, in_flight);
     if (!arrival) return;
     arrival->received = received;
     arrived(*arrival);

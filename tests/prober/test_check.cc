@@ -20,7 +20,7 @@ Options valid() {
 TEST(CheckOptions, NamesWhatIsWrong) {
   EXPECT_TRUE(check_options(valid()));
   Options options = valid();
-  options.methods = {Method::dns};
+  options.methods = {Method::passive};
   EXPECT_NE(check_options(options).error().text().find("methods"), std::string::npos);
   options = valid();
   options.rate_pps = 0;

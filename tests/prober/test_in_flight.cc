@@ -93,7 +93,8 @@ TEST(InFlight, FindsTheNewestProbeWithGivenLowBits) {
 TEST(InFlight, ForgetsACancelledProbeButNotItsSequence) {
   InFlight in_flight(4);
   const std::uint64_t first = in_flight.add(sent_at(Nanos(0))).sequence;
-  in_flight.cancel_last();
+  EXPECT_TRUE(in_flight.cancel(first));
+  EXPECT_FALSE(in_flight.cancel(first));
   EXPECT_EQ(in_flight.waiting(), 0U);
   EXPECT_EQ(in_flight.expire(at(Seconds(1))), nullptr);
   EXPECT_GT(in_flight.add(sent_at(Nanos(0))).sequence, first);

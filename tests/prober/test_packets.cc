@@ -2,8 +2,13 @@
 //
 // Real packets between two network namespaces.
 #include <gtest/gtest.h>
+#include <sys/capability.h>
+#include <sys/socket.h>
 
+#include <array>
+#include <fstream>
 #include <functional>
+#include <thread>
 #include <vector>
 
 #include "prober/engine.h"
@@ -105,6 +110,110 @@ TEST_F(Packets, ASilentAddressIsCountedLost) {
     EXPECT_EQ(counters.of(method).lost.value(), 4U);
     EXPECT_EQ(counters.of(method).answered.value(), 0U);
   }
+}
+
+// A DNS server of the far host that refuses everything, until it is destroyed.
+class Refuser {
+ public:
+  explicit Refuser(int family)
+      : socket_(test::TwoHosts::make().far_socket(family, SOCK_DGRAM, 0)),
+        thread_([this] { run(); }) {
+    sockaddr_storage any{};
+    const Address all = Address::from_bits(family == AF_INET ? Family::v4 : Family::v6, 0, 0);
+    const unsigned length = Endpoint{all, 53}.to_sockaddr(any);
+    EXPECT_EQ(::bind(socket_.get(), reinterpret_cast<const sockaddr*>(&any), length), 0);
+  }
+  ~Refuser() {
+    ::shutdown(socket_.get(),
+               SHUT_RDWR);  // wakes the thread, though it says that it is not connected
+    thread_.join();
+  }
+
+ private:
+  void run() {
+    std::array<std::uint8_t, 512> message{};
+    while (true) {
+      sockaddr_storage from{};
+      socklen_t length = sizeof from;
+      const auto size = ::recvfrom(socket_.get(), message.data(), message.size(), 0,
+                                   reinterpret_cast<sockaddr*>(&from), &length);
+      if (size <= 12) return;
+      message[2] |= 0x80;
+      message[3] = 5;
+      ::sendto(socket_.get(), message.data(), static_cast<std::size_t>(size), 0,
+               reinterpret_cast<const sockaddr*>(&from), length);
+    }
+  }
+
+  Fd socket_;
+  std::thread thread_;
+};
+
+TEST_F(Packets, ADnsServersRefusalOverIpv4IsAnAnswer) {
+  const Refuser refuser(AF_INET);
+  expect_answers(options_for("10.99.0.2", Method::dns));
+}
+
+TEST_F(Packets, ADnsServersRefusalOverIpv6IsAnAnswer) {
+  const Refuser refuser(AF_INET6);
+  expect_answers(options_for("2001:db8:99::2", Method::dns));
+}
+
+TEST_F(Packets, AHostWithoutADnsServerSaysSo) {
+  for (const char* to : {"10.99.0.2", "2001:db8:99::2"}) {
+    for (const Observation& one : observe(options_for(to, Method::dns), 6)) {
+      EXPECT_TRUE(one.rtt.has_value()) << to;
+    }
+  }
+  EXPECT_EQ(counters.of(Method::dns).forged.value(), 0U);
+}
+
+TEST_F(Packets, TheLastHopBeforeASilentNetworkIsMeasured) {
+  for (const char* to : {"10.99.2.9", "2001:db8:98::9"}) {
+    Options options = options_for(to, Method::hop);
+    options.timeout = Millis(50);
+    for (const Observation& one : observe(options, 3)) {
+      EXPECT_TRUE(one.rtt.has_value()) << to;
+      EXPECT_EQ(one.method, Method::hop);
+    }
+  }
+  EXPECT_EQ(counters.of(Method::hop).forged.value(), 0U);
+}
+
+TEST_F(Packets, ASilentNetworkIsFoundByEscalation) {
+  Options options = options_for("10.99.2.9", Method::hop);
+  options.methods = {Method::icmp, Method::tcp, Method::dns, Method::hop};
+  options.timeout = Millis(50);
+  const auto seen = observe(options, 4);
+  ASSERT_EQ(seen.size(), 4U);
+  EXPECT_FALSE(seen[0].rtt.has_value());  // the first method's silence, and nothing of the search
+  for (std::size_t i = 1; i < seen.size(); ++i) {
+    EXPECT_EQ(seen[i].method, Method::hop);
+    EXPECT_TRUE(seen[i].rtt.has_value());
+  }
+}
+
+TEST_F(Packets, WithoutRightsThereArePingsAndDns) {
+  std::ofstream("/proc/sys/net/ipv4/ping_group_range") << "0 2147483647" << std::flush;
+  Options options = options_for("10.99.0.2", Method::icmp);
+  options.methods = {Method::icmp, Method::tcp, Method::dns, Method::hop};
+  // Capabilities are a thread's: what is given up here, the other tests still have.
+  std::thread([&] {
+    const cap_t none = cap_init();
+    ASSERT_EQ(cap_set_proc(none), 0);
+    cap_free(none);
+    auto wire = Wire::open(options);
+    ASSERT_TRUE(wire) << wire.error().text();
+    EXPECT_EQ(wire->usable(options.methods), (std::vector{Method::icmp, Method::dns}));
+    for (const Observation& one : observe(options, 3)) EXPECT_TRUE(one.rtt.has_value());
+    options.targets[0].address = address("2001:db8:99::2");
+    for (const Observation& one : observe(options, 3)) EXPECT_TRUE(one.rtt.has_value());
+    options.methods = {Method::tcp};
+    const auto refused = Wire::open(options);
+    ASSERT_FALSE(refused);
+    EXPECT_NE(refused.error().text().find("CAP_NET_RAW"), std::string::npos);
+  }).join();
+  EXPECT_EQ(counters.of(Method::icmp).answered.value(), 6U);
 }
 
 TEST_F(Packets, ATargetWithoutARouteIsLostAtOnce) {

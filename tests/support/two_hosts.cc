@@ -118,7 +118,17 @@ bool TwoHosts::lay_cable() {
       "ip neigh add 2001:db8:99::1 lladdr 02:00:00:00:00:01 dev far; " +
       // The far host forwards nothing and has no such address: it swallows what comes.
       far + "ip route add blackhole 10.99.1.0/24; ip route add 10.99.1.0/24 via 10.99.0.2";
-  return std::system(("sh -c '" + script + "'").c_str()) == 0;
+  const std::string void_script =
+      "set -e; " + far + "ip link add void type veth peer name deaf; " + far +
+      "ip link set deaf up; " + far + "ip link set void arp off up; " + far +
+      "ip route add 10.99.2.0/24 dev void; " + far + "ip route add 2001:db8:98::/64 dev void; " +
+      far + "sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1" +
+      // Errors are limited to one a second, whoever asks; these tests are not about that.
+      " net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0" +
+      "; ip route add 10.99.2.0/24 via 10.99.0.2" +
+      "; ip route add 2001:db8:98::/64 via 2001:db8:99::2";
+  return std::system(("sh -c '" + script + "'").c_str()) == 0 &&
+         std::system(("sh -c '" + void_script + "'").c_str()) == 0;
 }
 
 Fd TwoHosts::far_socket(int family, int kind, int protocol) const {

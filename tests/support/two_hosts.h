@@ -3,7 +3,8 @@
 // TwoHosts: this process in one network namespace, a child that holds another, and a cable between.
 //
 // The far host answers pings on 10.99.0.2 and 2001:db8:99::2, listens on one TCP port and refuses all
-// others; 10.99.1.0/24 is routed to it and swallowed there without an answer.
+// others; 10.99.1.0/24 is routed to it and swallowed there without an answer. It forwards 10.99.2.0/24
+// and 2001:db8:98::/64 into the void: a hop limit of 1 ends there.
 // Needs root, or a kernel that lets users make namespaces; fails with a clear message otherwise.
 #pragma once
 
