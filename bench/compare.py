@@ -5,6 +5,7 @@
 usage: scripts/bench dns [--rounds N] [--seconds S] [--only NAME,..] [--quick] [--json FILE]
        scripts/bench xdp [--rounds N] [--seconds S] [--only static,routed] [--quick] [--json FILE]   (root)
        scripts/bench routing [--data DIR] [--draws D] [--sites N] [--seed N] [--svg DIR] [--json FILE]
+       scripts/bench changepoints --data DIR [--json FILE]
        scripts/bench events [--rounds N] [--seconds S] [--data DIR] [--json FILE]
        scripts/bench prefix_table|compile|answer|sign|reduce|probe [--json FILE]
        scripts/bench instructions
@@ -21,6 +22,8 @@ xdp           queries over a cable between two network namespaces, the server's 
 routing       what answers cost beyond the best site, by paths measured, beside simple ways to choose
               them. DIR holds rtt-planetlab490/, rtt-wonderproxy241/ and bgp-prefixes/; without it only
               the slice that comes with the sources is used. --svg writes the plots of docs/routing-quality.md.
+changepoints  whether estimates notice that a path changed, on traces with labelled moments of change, one sample
+              a window. DIR holds real/ and artificial/, of files `time;rtt;cp` (gzip or plain).
 instructions  what callgrind counts for one answer(), by kind of query; needs no quiet machine.
 events        durable ingest through the collector's API, and how long an acknowledgement takes at half
               of that. Peers keep octets of the same number: RocksDB with a sync per batch, a file with
@@ -30,6 +33,7 @@ others        Google Benchmark programs of this project, alone.
 Prints medians with minimum and maximum. Compare only figures of one run: this machine's speed drifts.
 """
 import argparse
+import glob
 import json
 import pathlib
 import platform
@@ -95,9 +99,26 @@ def count_instructions():
     return results
 
 
+def change_points(data):
+    """Precision and recall by kind of trace, as bench/change_points.cc counts them."""
+    if data is None:
+        raise SystemExit("scripts/bench changepoints needs --data DIR, with real/ and artificial/")
+    results = {}
+    for kind in ("real", "artificial"):
+        files = sorted(glob.glob(str(data / kind / "*.csv*")))
+        if not files:
+            raise SystemExit(f"no *.csv or *.csv.gz in {data / kind}; --data names their parent folder")
+        run = subprocess.run([str(BUILD / "bench" / "bench_change_points"), *files], check=True,
+                             capture_output=True, text=True)
+        results[kind] = json.loads(run.stdout)
+        print(f"  {kind:<12} " + "  ".join(f"{key} {value:.4g}" for key, value in results[kind].items()))
+    return results
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("name", choices=["dns", "xdp", "routing", "instructions", "events", *MICRO])
+    parser.add_argument("name", choices=["dns", "xdp", "routing", "changepoints", "instructions", "events",
+                                         *MICRO])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2)
     parser.add_argument("--only", type=lambda text: text.split(","))
@@ -122,6 +143,8 @@ def main():
         results = xdp_cases.Bench(BUILD, options).run()
     elif options.name == "routing":
         results = routing.run(BUILD, options)
+    elif options.name == "changepoints":
+        results = change_points(options.data)
     elif options.name == "instructions":
         results = count_instructions()
     elif options.name == "events":

@@ -97,6 +97,7 @@ void check_payload(Checker& checker, const State& state) {
     checker.rtt(path.estimate.p50, "paths[].p50_us");
     checker.rtt(path.estimate.p90, "paths[].p90_us");
     checker.rtt(path.estimate.jitter, "paths[].jitter_us");
+    checker.rtt(path.estimate.aside, "paths[].aside_us");
     checker.time(path.estimate.at, "paths[].at");
     checker.require(path.estimate.loss_permille <= 1000, "paths[].loss_permille", "0 to 1000");
   }

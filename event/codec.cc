@@ -92,6 +92,10 @@ void put(v1::Event& to, const State& state) {
     path.set_samples(estimate.samples);
     path.set_loss_permille(estimate.loss_permille);
     path.set_method(to_wire<v1::Method>(estimate.method));
+    if (estimate.aside_answers > 0) {
+      path.set_aside_us(to_wire(estimate.aside));
+      path.set_aside_answers(estimate.aside_answers);
+    }
   }
   for (const auto& [service, site] : state.preferences) {
     auto& preference = *message.add_preferences();
@@ -221,6 +225,9 @@ State take(Taker& taker, const v1::State& message) {
     estimate.loss_permille =
         taker.small<std::uint16_t>(path.loss_permille(), "paths[].loss_permille");
     estimate.method = take_method(taker, path.method(), "paths[].method");
+    estimate.aside = Micros(path.aside_us());
+    estimate.aside_answers =
+        taker.small<std::uint8_t>(path.aside_answers(), "paths[].aside_answers");
     state.paths.push_back({path.site(), estimate});
   }
   for (const auto& preference : message.preferences()) {

@@ -198,6 +198,8 @@ State::Path take_path(Fields fields) {
   path.estimate.samples = fields.number<std::uint32_t>("samples");
   path.estimate.loss_permille = fields.number<std::uint16_t>("loss_permille");
   path.estimate.method = fields.parsed("method", parse_method, kMethodForm);
+  path.estimate.aside = Micros(fields.number<std::uint32_t>("aside_us", Need::optional));
+  path.estimate.aside_answers = fields.number<std::uint8_t>("aside_answers", Need::optional);
   fields.finish();
   return path;
 }

@@ -57,6 +57,9 @@ void put(OrderedJson& to, const State& state) {
                      {"samples", estimate.samples},
                      {"loss_permille", estimate.loss_permille},
                      {"method", method_name(estimate.method)}});
+    if (estimate.aside_answers == 0) continue;
+    paths.back()["aside_us"] = estimate.aside.count();
+    paths.back()["aside_answers"] = estimate.aside_answers;
   }
   auto& preferences = to["preferences"] = OrderedJson::array();
   for (const auto& [service, site] : state.preferences) {

@@ -13,14 +13,15 @@ namespace {
 
 using Count = std::int64_t;
 
-// A change that matters: less than a millisecond or a twentieth is what the accuracy of routing is
-// judged by (ANCHORS: within 1 ms or 5 % of the best), and is followed by averaging.
+// A change that matters; less is followed by averaging. Labelled moments of change in long traces are
+// mostly of a few milliseconds in a hundred (bench/change_points.cc).
 constexpr Micros kLeastJump{1'000};
-constexpr int kLeastJumpShare = 20;  // one in so many
+constexpr int kLeastJumpShare = 100;  // one in so many
 // Chance alone takes a median five standard errors away less than once in a million windows.
 constexpr int kJumpErrors = 5;
-// A median of fewer answers may be a single straggler; it pulls, but does not replace.
+// Fewer answers may be stragglers: windows of them must say the same until they are as many.
 constexpr std::uint32_t kJumpAnswers = 3;
+constexpr int kAsideErrors = 3;  // each of them, and all on one side
 // One straggler among few answers makes the deviation of a window many times that of the path.
 constexpr int kMostJitterGrowth = 4;
 // Bounds of what is believed of a window, so that no sum here overflows. An answer later than a
@@ -47,12 +48,14 @@ WindowSummary within_bounds(WindowSummary window) {
 }
 
 bool left_the_noise(const Estimate& before, const WindowSummary& window) {
-  const Micros error = standard_error(before, window.answered);
+  // Of few answers as many must agree as are believed at once, so that each is doubted less.
+  const bool is_few = window.answered < kJumpAnswers;
+  const Micros error = standard_error(before, is_few ? kJumpAnswers : window.answered);
   const Micros jump = std::chrono::abs(window.p50 - before.p50);
   // A path that changed moves all its answers; a queue in its way moves some.
   const Micros matters = std::max(kLeastJump, before.p50 / kLeastJumpShare);
   const bool is_of_all = window.min > before.p50 + matters || window.p90 < before.p50 - matters;
-  return is_of_all && jump > std::max(matters, error * kJumpErrors);
+  return is_of_all && jump > std::max(matters, error * (is_few ? kAsideErrors : kJumpErrors));
 }
 
 // Whether chance explains what a window lost of what it sent, given the known loss: three standard
@@ -87,6 +90,26 @@ Loss fold_loss(const Estimate& before, const WindowSummary& window) {
   return {(known * memory + lost * 1'000 + carry) / weight, false};
 }
 
+// What few answers said that left the noise is held aside until as many as replace the past agree.
+Estimate set_aside(const Estimate& before, const WindowSummary& window) {
+  Estimate after = before;
+  const bool agrees =
+      before.aside_answers > 0 && (before.aside > before.p50) == (window.p50 > before.p50);
+  const Count held = agrees ? before.aside_answers : 0;
+  const Count answers = held + window.answered;
+  after.aside = average(before.aside, held, window.p50, window.answered);
+  after.aside_answers = static_cast<std::uint8_t>(answers);
+  if (answers < kJumpAnswers) return after;
+  const Micros moved = after.aside - before.p50;
+  after.min = std::min(window.min, after.aside);
+  after.p50 = after.aside;
+  after.p90 = std::max(before.p90 + moved, after.aside);
+  after.samples = static_cast<std::uint32_t>(answers);
+  after.aside = Micros{0};
+  after.aside_answers = 0;
+  return after;
+}
+
 // Replaces the times of an estimate by a window's, or averages them. Both have answers, or `before`
 // none.
 Estimate fold_times(const Estimate& before, const WindowSummary& window) {
@@ -94,7 +117,10 @@ Estimate fold_times(const Estimate& before, const WindowSummary& window) {
   after.method = window.method;
   const bool is_first = before.samples == 0;
   const bool has_jumped = !is_first && left_the_noise(before, window);
-  if (is_first || (has_jumped && window.answered >= kJumpAnswers)) {
+  if (has_jumped && window.answered < kJumpAnswers) return set_aside(after, window);
+  after.aside = Micros{0};
+  after.aside_answers = 0;
+  if (is_first || has_jumped) {
     after.min = window.min;
     after.p50 = window.p50;
     after.p90 = window.p90;
@@ -103,14 +129,15 @@ Estimate fold_times(const Estimate& before, const WindowSummary& window) {
     return after;
   }
   const Count fresh = window.answered;
-  const Count past = std::min<Count>(before.samples, has_jumped ? fresh : Count{kMemoryAnswers});
+  const Count past = std::min(before.samples, kMemoryAnswers);
   after.min = std::min(window.min, average(before.min, past, window.min, fresh));
   after.p50 = average(before.p50, past, window.p50, fresh);
   after.p90 = average(before.p90, past, window.p90, fresh);
-  if (window.answered > 1) {  // a lone answer tells nothing of its spread
-    const Micros most = std::max(before.jitter * kMostJitterGrowth, kLeastJump);
-    after.jitter = average(before.jitter, past, std::min(window.jitter, most), fresh);
-  }
+  // A lone answer has no spread of its own; how far it is from the others' median tells as much.
+  const Micros spread =
+      window.answered > 1 ? window.jitter : std::chrono::abs(window.p50 - before.p50);
+  const Micros most = std::max(before.jitter * kMostJitterGrowth, kLeastJump);
+  after.jitter = average(before.jitter, past, std::min(spread, most), fresh);
   after.samples = std::min(before.samples, kMemoryProbes) + window.answered;
   return after;
 }

@@ -25,6 +25,10 @@ struct Estimate {
   std::uint32_t samples = 0;  // answers in the windows that count; 0: never answered
   std::uint16_t loss_permille = 0;
   Method method = Method::icmp;  // of the last window with answers
+  // What the last windows of few answers said that left the noise on one side, until enough agree:
+  // their mean, and how many answers.
+  std::uint8_t aside_answers = 0;
+  Micros aside{0};
 
   friend bool operator==(const Estimate&, const Estimate&) = default;
 };

@@ -35,11 +35,12 @@ TEST(Json, GoldenLines) {
             line_of("load", R"("site":"fra","offered":71000,"capacity":120000)"));
   EXPECT_EQ(
       to_json(a_state()),
-      line_of("state",
-              R"("prefix":"192.0.2.0/24","version":9,"paths":[{"site":"fra","min_us":19500,)"
-              R"("p50_us":20100,"p90_us":24000,"jitter_us":300,"at":"2024-05-01T12:00:05.000000Z",)"
-              R"("samples":12,"loss_permille":76,"method":"passive"}],)"
-              R"("preferences":[{"service":"www.example.com","site":"fra"}])"));
+      line_of(
+          "state",
+          R"("prefix":"192.0.2.0/24","version":9,"paths":[{"site":"fra","min_us":19500,)"
+          R"("p50_us":20100,"p90_us":24000,"jitter_us":300,"at":"2024-05-01T12:00:05.000000Z",)"
+          R"("samples":12,"loss_permille":76,"method":"passive","aside_us":31000,"aside_answers":2}],)"
+          R"("preferences":[{"service":"www.example.com","site":"fra"}])"));
   EXPECT_EQ(to_json(a_target()),
             line_of("target", R"("prefix":"192.0.2.0/24","addresses":["192.0.2.1","192.0.2.9"],)"
                               R"("sites":["fra","iad"],"lifetime_s":300,"weight":17)"));

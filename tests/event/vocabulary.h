@@ -52,6 +52,8 @@ inline Event a_state() {
   estimate.samples = 12;
   estimate.loss_permille = 76;
   estimate.method = routing::Method::passive;
+  estimate.aside = Micros(31'000);
+  estimate.aside_answers = 2;
   return event_with(
       State{prefix_of("192.0.2.0/24"), 9, {{"fra", estimate}}, {{"www.example.com", "fra"}}});
 }
