@@ -35,7 +35,7 @@ class Builder {
     read_geo(root_.section("geo"));
     config_.dns.keys = read_keys(root_);
     config_.dns.zones = read_zones(root_, config_.dns.keys);
-    config_.topology = read_topology(root_, config_.dns.zones);
+    config_.topology = read_topology(root_, config_.dns.zones, maps_);
     read_dns(dns);
     read_collector(collector);
     config_.prober = read_prober(prober);
@@ -75,6 +75,11 @@ class Builder {
     const auto database = section.file("database");
     config_.dns.geo_database = database;
     config_.collector.geo_database = database;
+    maps_.countries = section.has("countries") ? section.file("countries") : database;
+    maps_.networks = section.file("networks");
+    if (database.empty() && maps_.countries.empty() && maps_.networks.empty()) {
+      complaints_.add(section.mark(), "geo with nothing in it; add a database, or take it out");
+    }
   }
 
   void read_dns(const Section& section) {
@@ -317,6 +322,7 @@ class Builder {
 
   Complaints& complaints_;
   Section root_;
+  MapFiles maps_;
   Config config_;
 };
 

@@ -231,8 +231,12 @@ constexpr std::array kKeys{
 
     Key{"geo", section, kOne, kOptional, "", "", "",
         "Where networks are when nobody measured them."},
-    Key{"geo.database", file, kOne, kRequired, "", "", "",
+    Key{"geo.database", file, kOne, kOptional, "", "", "",
         "A MaxMind database (.mmdb) with locations."},
+    Key{"geo.countries", file, kOne, kOptional, "", "", "",
+        "A MaxMind database with countries, for fences; geo.database when absent."},
+    Key{"geo.networks", file, kOne, kOptional, "", "", "",
+        "Routed prefixes, one a line, each with its AS number: 192.0.2.0/24 64496."},
 
     Key{"zones", section, kMany, kOptional, "", "", "",
         "The zones this node is authoritative for."},

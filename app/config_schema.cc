@@ -98,6 +98,7 @@ std::span<const Key> config_keys() {
     };
     add("collector", beacon_keys());
     add("geo", prober_keys());
+    add("services[].https", terms_keys());
     return keys;
   }();
   return all;

@@ -61,6 +61,7 @@ std::span<const Key> config_keys();
 std::span<const Key> most_keys();
 std::span<const Key> beacon_keys();
 std::span<const Key> prober_keys();
+std::span<const Key> terms_keys();
 const Key* find_key(std::string_view path);
 
 using ConfigValue =

@@ -316,7 +316,8 @@ void check_sets_to_sign(const Section& section, const routing::Service& service,
                   service.count, service.sites.size(), sets, around->name, so_far, kMaxSignedSets));
 }
 
-routing::Service read_service(const Section& section, const std::vector<routing::Site>& sites) {
+routing::Service read_service(const Section& section, const std::vector<routing::Site>& sites,
+                              TermsReader& terms) {
   // Of a service that was complained about nothing is used, so any value will do.
   routing::Service service;
   service.name = section.one<std::string>("name").value_or("");
@@ -340,18 +341,21 @@ routing::Service read_service(const Section& section, const std::vector<routing:
   service.objective = objective == "min"   ? routing::Objective::min
                       : objective == "p90" ? routing::Objective::p90
                                            : routing::Objective::p50;
+  terms.read(section, sites, service);
   return service;
 }
 
 }  // namespace
 
-routing::Topology read_topology(const Section& root, const std::vector<dns::ZoneSource>& zones) {
+routing::Topology read_topology(const Section& root, const std::vector<dns::ZoneSource>& zones,
+                                const MapFiles& maps) {
   routing::Topology topology;
   topology.sites = read_sites(root);
   Unique names("service", root);
+  TermsReader terms(maps);
   std::uint64_t sets_to_sign = 0;
   for (const Section& section : root.sections("services")) {
-    routing::Service service = read_service(section, topology.sites);
+    routing::Service service = read_service(section, topology.sites, terms);
     if (!service.name.empty()) {
       names.check(service.name, section.mark_of("name"));
       check_in_a_zone(section, service.name, zones);

@@ -6,12 +6,14 @@
 #include <vector>
 
 #include "app/config_section.h"
+#include "app/config_terms.h"
 #include "dns/options.h"
 #include "routing/topology.h"
 
 namespace isochrone::app {
 
 // `root` is the whole configuration. What is wrong goes to its complaints.
-routing::Topology read_topology(const Section& root, const std::vector<dns::ZoneSource>& zones);
+routing::Topology read_topology(const Section& root, const std::vector<dns::ZoneSource>& zones,
+                                const MapFiles& maps);
 
 }  // namespace isochrone::app

@@ -26,8 +26,8 @@ Examples:
 
 See isochrone(1), and isochrone.conf(5) for the configuration.)";
 
-const std::vector<std::string> kShown{"status", "sites",   "services", "table",
-                                      "paths",  "targets", "tasks",    "channels"};
+const std::vector<std::string> kShown{"status",  "sites", "services", "table",  "paths",
+                                      "targets", "tasks", "channels", "holdout"};
 
 void add_config(CLI::App& command, std::filesystem::path& config) {
   command.add_option("-c,--config", config, "Configuration of the node")

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "routing/policy.h"
+#include "routing/site_states.h"
 
 namespace isochrone::collector {
 namespace {
@@ -24,6 +25,14 @@ double seconds(Nanos nanos) { return std::chrono::duration<double>(nanos).count(
 
 Seconds memory_of(const routing::Service& service) {
   return std::max(kLeastMemory, service.ttl * kTtls);
+}
+
+// Those that fences and pins leave to the network.
+SiteMask sites_for(const routing::Service& service, const Prefix& network) {
+  const SiteMask all = routing::sites_of(service);
+  const routing::Term* term = service.terms ? service.terms->around(network) : nullptr;
+  if (term == nullptr) return all;
+  return term->pin ? routing::site_bit(*term->pin) : all & term->allowed;
 }
 
 }  // namespace
@@ -139,10 +148,9 @@ std::vector<Balance::Network> Balance::networks(const routing::PerformanceState&
       network.now = held.site;
       network.is_placed = held.placed.has_value();
     }
+    const SiteMask sites = sites_for(service, key.prefix);
     for (const routing::PathState& path : known->paths) {
-      const bool is_served =
-          std::find(service.sites.begin(), service.sites.end(), path.site) != service.sites.end();
-      if (!is_served || path.estimate.samples == 0) continue;
+      if ((sites & routing::site_bit(path.site)) == 0 || path.estimate.samples == 0) continue;
       if ((up & routing::site_bit(path.site)) == 0) continue;
       Micros cost = routing::score(routing::expect(path.estimate, path.usual, now, persistence),
                                    service.objective);

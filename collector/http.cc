@@ -177,6 +177,8 @@ HttpResponse HttpApi::ask(const HttpRequest& request) {
     answer = query_sites;
   } else if (path == "/v1/services") {
     answer = query_services;
+  } else if (path == "/v1/holdout") {
+    answer = query_hold_out;
   } else if (path == "/v1/channels") {
     answer = query_channels;
   } else if (path == "/v1/targets") {

@@ -134,6 +134,9 @@ json to_json(Engine& engine, const routing::Decision& decision) {
            {"basis", decision.basis ? json(decision.basis->to_string()) : json()}};
   if (decision.confidence) out["confidence"] = std::round(*decision.confidence * 1'000) / 1'000;
   if (is_alias(service)) out["host_name"] = decision.named.empty() ? json() : json(best.host_name);
+  if (!decision.fenced.empty()) out["fenced"] = site_names(core, decision.fenced);
+  if (decision.is_pinned) out["pinned"] = true;
+  if (decision.is_held_out) out["held_out"] = true;
   out["candidates"] = json::array();
   for (const routing::Candidate& candidate : decision.candidates) {
     json entry{{"site", topology.sites[candidate.site.index()].name},
@@ -234,6 +237,8 @@ HttpResponse query_services(Engine& engine) {
     json& added = body["services"].back();
     if (service.spread) added["spread_us"] = service.spread->count();
     if (!service.weights.empty()) added["weights"] = service.weights;
+    if (service.terms) added["terms"] = service.terms->rows().size();
+    if (service.hold_out > 0) added["hold_out"] = service.hold_out;
   }
   return reply(std::move(body));
 }

@@ -15,6 +15,8 @@ namespace isochrone::collector {
 HttpResponse query_status(Engine& engine);
 HttpResponse query_sites(Engine& engine);
 HttpResponse query_services(Engine& engine);
+// Cost: a walk over all measured networks for each service that holds some out.
+HttpResponse query_hold_out(Engine& engine);
 HttpResponse query_channels(Engine& engine);
 HttpResponse query_targets(Engine& engine, const HttpRequest& request);
 HttpResponse query_paths(Engine& engine, const HttpRequest& request);

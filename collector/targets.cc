@@ -56,6 +56,11 @@ Targets::Known* Targets::find(const Prefix& prefix) {
   return found == by_prefix_.end() ? nullptr : &*found->second;
 }
 
+const Targets::Known* Targets::find(const Prefix& prefix) const {
+  const auto found = by_prefix_.find(prefix);
+  return found == by_prefix_.end() ? nullptr : &*found->second;
+}
+
 void Targets::forget_rounds() {
   for (Known& known : order_) {
     known.wanted = known.probed = 0;

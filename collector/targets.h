@@ -48,6 +48,7 @@ class Targets {
   // The network that was asked for, known from now on. Valid until the next call.
   Known& note(const event::Demand& demand, Instant now);
   Known* find(const Prefix& prefix);
+  const Known* find(const Prefix& prefix) const;
   // The target event to announce now to every site, if any.
   std::optional<event::Target> ask(const event::Demand& demand, Instant now);
 

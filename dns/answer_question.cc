@@ -223,6 +223,9 @@ class Answerer {
     correct_override(nameable);
     const std::uint8_t scope = client.is_from_subnet ? reply_.choice.scope : std::uint8_t{0};
     response_.set_scope(std::max(response_.scope(), scope));
+    // Of the sites that fences leave to this client none has the type: that much is true of its block.
+    if ((named.mask() & ~routed.sites_with(type)) != 0)
+      return denied(Rcode::noerror, routed.ttl, type);
     return answer_routed(service, type, named);
   }
 

@@ -73,11 +73,12 @@ const Arranger::Place& Arranger::best_of(const std::vector<Place>& rest) {
   });
 }
 
-std::vector<Arranger::Place> Arranger::take_group(std::vector<Place>& rest, bool is_first) const {
+std::vector<Arranger::Place> Arranger::take_group(std::vector<Place>& rest, bool is_first,
+                                                  bool is_pinned) const {
   const Place first = rest.front();
   const Place best = best_of(rest);
   // One that holds its place against a better one, until moving is worth it, stands alone.
-  const bool is_held = !is_equally_good(best, first);
+  const bool is_held = is_pinned || !is_equally_good(best, first);
   const auto end = std::stable_partition(rest.begin(), rest.end(), [&](const Place& place) {
     return place.site == first.site || (!is_held && is_equally_good(best, place));
   });
@@ -89,7 +90,8 @@ std::vector<Arranger::Place> Arranger::take_group(std::vector<Place>& rest, bool
   return group;
 }
 
-Order Arranger::arrange(std::vector<SiteId> ranked, const PrefixState* measured) const {
+Order Arranger::arrange(std::vector<SiteId> ranked, const PrefixState* measured,
+                        bool is_pinned) const {
   Order order;
   if (!service_.names_sets()) {
     order.sites = std::move(ranked);
@@ -100,7 +102,7 @@ Order Arranger::arrange(std::vector<SiteId> ranked, const PrefixState* measured)
   std::vector<Place> all;
   while (!rest.empty()) {
     if (!service_.weights.empty()) order.group_starts |= std::uint64_t{1} << all.size();
-    const auto group = take_group(rest, all.empty());
+    const auto group = take_group(rest, all.empty(), is_pinned && all.empty());
     all.insert(all.end(), group.begin(), group.end());
   }
   for (const Place& place : all) order.sites.push_back(place.site);

@@ -35,9 +35,11 @@ class Arranger {
   // Both outlive this.
   Arranger(const Topology& topology, const Service& service);
 
-  // `ranked` is a permutation of the service's sites, the best first; `measured` is what the order was
-  // made from, null where nothing was measured. Cost: O(sites squared).
-  Order arrange(std::vector<SiteId> ranked, const PrefixState* measured) const;
+  // `ranked` are sites of the service, the best first; `measured` is what the order was
+  // made from, null where nothing was measured. With `is_pinned` the first is equal to none. Cost:
+  // O(sites squared).
+  Order arrange(std::vector<SiteId> ranked, const PrefixState* measured,
+                bool is_pinned = false) const;
 
  private:
   struct Place;
@@ -46,7 +48,7 @@ class Arranger {
   std::optional<Micros> distance(const Place& from, const Place& to) const;
   bool is_equally_good(const Place& best, const Place& other) const;
   static const Place& best_of(const std::vector<Place>& rest);
-  std::vector<Place> take_group(std::vector<Place>& rest, bool is_first) const;
+  std::vector<Place> take_group(std::vector<Place>& rest, bool is_first, bool is_pinned) const;
 
   const Service& service_;
   // By places in the service's order; negative: not on the map.

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <string>
 #include <tuple>
 #include <utility>
 
@@ -23,6 +24,11 @@ std::vector<const PrefixState*> in_order(const PerformanceState& state) {
   std::sort(sorted.begin(), sorted.end(),
             [](const PrefixState* a, const PrefixState* b) { return a->prefix < b->prefix; });
   return sorted;
+}
+
+// Which networks a service holds out depends on its name; of most it holds out none.
+std::string held_out_by(const Service& service) {
+  return service.hold_out > 0 ? service.name : std::string();
 }
 
 }  // namespace
@@ -52,7 +58,7 @@ std::vector<ServiceId> RoutingTable::begin(const Topology& topology) {
   // Of services that rank alike the first speaks for all: their preferences were decided by the same
   // rule from the same estimates.
   std::map<std::tuple<std::vector<SiteId>, Micros, double, Seconds, Objective, bool,
-                      std::optional<Micros>, bool, Micros>,
+                      std::optional<Micros>, bool, Micros, const Terms*, std::string>,
            std::uint32_t>
       groups;
   std::vector<ServiceId> first;
@@ -61,7 +67,8 @@ std::vector<ServiceId> RoutingTable::begin(const Topology& topology) {
     const auto next = static_cast<std::uint32_t>(first.size());
     const auto [group, is_new] = groups.try_emplace(
         {service.sites, service.min_gain, service.min_gain_share, service.dwell, service.objective,
-         service.names_sets(), service.spread, service.weights.empty(), service.merge_within},
+         service.names_sets(), service.spread, service.weights.empty(), service.merge_within,
+         service.terms.get(), held_out_by(service)},
         next);
     if (is_new) first.push_back(ServiceId(static_cast<std::uint16_t>(i)));
     services_.push_back({group->second, service.names_sets()});

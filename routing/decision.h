@@ -71,6 +71,9 @@ struct Decision {
   std::optional<Prefix> basis;        // the measured or geographic prefix it rests on
   std::vector<SiteId> named;          // all sites of the answer, the best first; none: withheld
   std::vector<Candidate> candidates;  // in ranking order
+  std::vector<SiteId> fenced;         // sites of the service that may not serve this client
+  bool is_pinned = false;             // the ranking begins with the site of a pin
+  bool is_held_out = false;           // measured, and answered as if it were not
   std::uint64_t generation = 0;
 };
 

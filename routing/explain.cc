@@ -4,20 +4,27 @@
 #include "routing/explain.h"
 
 #include <algorithm>
+#include <utility>
 
+#include "routing/hold_out.h"
 #include "routing/policy.h"
 
 namespace isochrone::routing {
 namespace {
 
 // The longest prefix around a client that speaks for the service: the one compile_table() used.
-std::optional<PrefixState> basis_of(const PrefixFinder& find, const Service& service,
-                                    const Address& client) {
+struct Basis {
+  std::optional<PrefixState> measured;
+  bool is_held_out = false;
+};
+Basis basis_of(const PrefixFinder& find, const Service& service, const Address& client) {
   for (int length = client.width(); length >= 0; --length) {
     auto known = find(Prefix(client, length));
-    if (known && is_measured(service, *known)) return known;
+    if (!known || !is_measured(service, *known)) continue;
+    if (is_held_out(service, known->prefix)) return {std::nullopt, true};
+    return {std::move(known), false};
   }
-  return std::nullopt;
+  return {};
 }
 
 // Whether a map can order the sites at all.
@@ -52,6 +59,20 @@ void set_marks(Decision& decision, const Marks& marks) {
       candidate.is_near = (marks.near[place] & site_bit(candidate.site)) != 0;
     }
   }
+}
+
+// What fences and pins made of the ranking.
+void set_terms(Decision& decision, const Service& service, const RoutingTable& table) {
+  const auto ranking = table.ranking(decision.choice.ranking);
+  for (const SiteId site : service.sites) {
+    if (std::find(ranking.begin(), ranking.end(), site) == ranking.end()) {
+      decision.fenced.push_back(site);
+    }
+  }
+  const Address& client = decision.client;
+  const Term* term =
+      service.terms ? service.terms->around(Prefix(client, client.width())) : nullptr;
+  decision.is_pinned = term != nullptr && term->pin.has_value();
 }
 
 Candidate candidate_of(const Site& site, const Estimate* estimate, Objective objective,
@@ -96,8 +117,8 @@ Decision explain(const Topology& topology, const RoutingTable& table, const Pref
                  const GeoPrior* geo, const SiteStates& sites, ServiceId service,
                  const Address& client) {
   const Service& asked = topology.services[service.index()];
-  const auto basis = basis_of(find, asked, client);
-  const PrefixState* measured = basis ? &*basis : nullptr;
+  const Basis basis = basis_of(find, asked, client);
+  const PrefixState* measured = basis.measured ? &*basis.measured : nullptr;
   const GeoPrior::Network* network = geo != nullptr ? geo->find(client) : nullptr;
   const Location* from = network != nullptr ? &geo->location(*network) : nullptr;
 
@@ -112,6 +133,8 @@ Decision explain(const Topology& topology, const RoutingTable& table, const Pref
   }
   if (nameable.why != Override::none) decision.choice.override = nameable.why;
   decision.ttl = asked.ttl;
+  decision.is_held_out = basis.is_held_out;
+  set_terms(decision, asked, table);
   decision.generation = table.generation();
   set_reason(decision, measured, has_locations(topology, asked) ? network : nullptr);
   for (const SiteId site : table.ranking(decision.choice.ranking)) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Reading a MaxMind database into networks with a location; the only door to libmaxminddb.
+// Reading a MaxMind database into networks with a location or a country; the only door to libmaxminddb.
 #include "routing/geo.h"
 
 #include <maxminddb.h>
@@ -8,8 +8,10 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <unordered_map>
 #include <utility>
 
@@ -44,22 +46,20 @@ Result<Database> open_database(const std::filesystem::path& file) {
   return Database(raw.release());
 }
 
+// Gives the data of each network of a database.
 class Walk {
  public:
-  explicit Walk(MMDB_s& database) : database_(database) {}
+  // False when the data is corrupt.
+  using Take = std::function<bool(const MMDB_entry_s& entry, const Prefix& network)>;
+
+  Walk(MMDB_s& database, Take take) : database_(database), take_(std::move(take)) {}
 
   std::optional<Error> run() {
     // A sound tree is visited once per node; aliases of the IPv4 part are cut off.
     visits_left_ = std::uint64_t{database_.metadata.node_count} + 1;
     if (!visit(0, 0)) return Error(Errc::invalid, error_);
-    if (networks_.empty()) {
-      return Error(Errc::invalid,
-                   "no record has a latitude and longitude; a City database has them");
-    }
     return std::nullopt;
   }
-  std::vector<GeoNetwork> take_networks() { return std::move(networks_); }
-  std::size_t skipped() const { return skipped_; }
 
  private:
   bool is_v4_tree() const { return database_.metadata.ip_version == 4; }
@@ -111,17 +111,9 @@ class Walk {
     return is_v4_start && !(depth == kV4Depth && high_ == 0 && low_ == 0);
   }
 
-  bool take(MMDB_entry_s entry, int length) {
-    const auto [known, is_new] = locations_.try_emplace(entry.offset);
-    if (is_new && !read_location(entry, known->second)) {
-      return broken("the data of " + prefix(length).to_string() + " is corrupt");
-    }
-    if (!known->second) {
-      ++skipped_;
-      return true;
-    }
-    networks_.push_back({prefix(length), *known->second});
-    return true;
+  bool take(const MMDB_entry_s& entry, int length) {
+    const Prefix network = prefix(length);
+    return take_(entry, network) || broken("the data of " + network.to_string() + " is corrupt");
   }
 
   Prefix prefix(int length) const {
@@ -131,37 +123,6 @@ class Walk {
     return {Address::from_bits(Family::v6, high_, low_), length};
   }
 
-  // False when the data cannot be read; a value that is absent or no number stays empty.
-  static bool read_number(MMDB_entry_s entry, const char* const* path,
-                          std::optional<double>& value) {
-    MMDB_entry_data_s data{};
-    const int status = MMDB_aget_value(&entry, &data, path);
-    if (status != MMDB_SUCCESS) return status == MMDB_LOOKUP_PATH_DOES_NOT_MATCH_DATA_ERROR;
-    if (data.has_data && data.type == MMDB_DATA_TYPE_DOUBLE) value = data.double_value;
-    if (data.has_data && data.type == MMDB_DATA_TYPE_FLOAT) {
-      value = static_cast<double>(data.float_value);
-    }
-    return true;
-  }
-
-  static bool read_location(MMDB_entry_s entry, std::optional<Location>& location) {
-    constexpr const char* kPaths[][4] = {{"location", "latitude", nullptr},
-                                         {"location", "longitude", nullptr},
-                                         {"latitude", nullptr},
-                                         {"longitude", nullptr}};
-    std::array<std::optional<double>, 4> values;
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      if (!read_number(entry, kPaths[i], values[i])) return false;
-    }
-    const auto latitude = values[0] ? values[0] : values[2];
-    const auto longitude = values[1] ? values[1] : values[3];
-    // Written so that a NaN is refused too.
-    const bool is_usable = latitude && longitude && *latitude >= -90 && *latitude <= 90 &&
-                           *longitude >= -180 && *longitude <= 180;
-    if (is_usable) location = Location{*latitude, *longitude};
-    return true;
-  }
-
   void set_bit(int depth, bool value) {
     std::uint64_t& word = depth < 64 ? high_ : low_;
     const std::uint64_t bit = std::uint64_t{1} << (63 - depth % 64);
@@ -169,25 +130,105 @@ class Walk {
   }
 
   MMDB_s& database_;
+  Take take_;
   std::uint64_t visits_left_ = 0;
   std::uint64_t high_ = 0;
   std::uint64_t low_ = 0;
-  std::unordered_map<std::uint32_t, std::optional<Location>> locations_;  // by data offset
-  std::vector<GeoNetwork> networks_;
-  std::size_t skipped_ = 0;
   std::string error_;
 };
+
+// False when the data cannot be read; a value that is absent or no number stays empty.
+bool read_number(MMDB_entry_s entry, const char* const* path, std::optional<double>& value) {
+  MMDB_entry_data_s data{};
+  const int status = MMDB_aget_value(&entry, &data, path);
+  if (status != MMDB_SUCCESS) return status == MMDB_LOOKUP_PATH_DOES_NOT_MATCH_DATA_ERROR;
+  if (data.has_data && data.type == MMDB_DATA_TYPE_DOUBLE) value = data.double_value;
+  if (data.has_data && data.type == MMDB_DATA_TYPE_FLOAT) {
+    value = static_cast<double>(data.float_value);
+  }
+  return true;
+}
+
+bool read_location(MMDB_entry_s entry, std::optional<Location>& location) {
+  constexpr const char* kPaths[][4] = {{"location", "latitude", nullptr},
+                                       {"location", "longitude", nullptr},
+                                       {"latitude", nullptr},
+                                       {"longitude", nullptr}};
+  std::array<std::optional<double>, 4> values;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (!read_number(entry, kPaths[i], values[i])) return false;
+  }
+  const auto latitude = values[0] ? values[0] : values[2];
+  const auto longitude = values[1] ? values[1] : values[3];
+  // Written so that a NaN is refused too.
+  const bool is_usable = latitude && longitude && *latitude >= -90 && *latitude <= 90 &&
+                         *longitude >= -180 && *longitude <= 180;
+  if (is_usable) location = Location{*latitude, *longitude};
+  return true;
+}
+
+// ISO 3166-1 alpha-2, where MaxMind's Country and City layouts have it, or at the top level.
+bool read_country(MMDB_entry_s entry, std::string& code) {
+  constexpr const char* kPaths[][3] = {{"country", "iso_code", nullptr}, {"country_code", nullptr}};
+  for (const auto* path : kPaths) {
+    MMDB_entry_data_s data{};
+    const int status = MMDB_aget_value(&entry, &data, path);
+    if (status == MMDB_LOOKUP_PATH_DOES_NOT_MATCH_DATA_ERROR) continue;
+    if (status != MMDB_SUCCESS) return false;
+    if (!data.has_data || data.type != MMDB_DATA_TYPE_UTF8_STRING) continue;
+    code.assign(data.utf8_string, std::min<std::size_t>(data.data_size, 2));
+    return true;
+  }
+  return true;
+}
 
 }  // namespace
 
 Result<GeoPrior> GeoPrior::load(const std::filesystem::path& file) {
   auto database = open_database(file);
   if (!database) return tl::unexpected(database.error());
-  Walk walk(**database);
+  std::unordered_map<std::uint32_t, std::optional<Location>> locations;  // by data offset
+  std::vector<GeoNetwork> networks;
+  std::size_t skipped = 0;
+  Walk walk(**database, [&](const MMDB_entry_s& entry, const Prefix& network) {
+    const auto [known, is_new] = locations.try_emplace(entry.offset);
+    if (is_new && !read_location(entry, known->second)) return false;
+    if (known->second) {
+      networks.push_back({network, *known->second});
+    } else {
+      ++skipped;
+    }
+    return true;
+  });
   if (const auto error = walk.run()) return tl::unexpected(error->within(file.string()));
-  GeoPrior prior = from(walk.take_networks());
-  prior.skipped_ = walk.skipped();
+  if (networks.empty()) {
+    return fail(
+        Errc::invalid,
+        file.string() + ": no record has a latitude and longitude; a City database has them");
+  }
+  GeoPrior prior = from(std::move(networks));
+  prior.skipped_ = skipped;
   return prior;
+}
+
+Result<std::vector<CountryNetwork>> load_countries(const std::filesystem::path& file) {
+  auto database = open_database(file);
+  if (!database) return tl::unexpected(database.error());
+  std::unordered_map<std::uint32_t, std::string> codes;  // by data offset
+  std::vector<CountryNetwork> networks;
+  Walk walk(**database, [&](const MMDB_entry_s& entry, const Prefix& network) {
+    const auto [known, is_new] = codes.try_emplace(entry.offset);
+    if (is_new && !read_country(entry, known->second)) return false;
+    if (known->second.size() == 2)
+      networks.push_back({network, {known->second[0], known->second[1]}});
+    return true;
+  });
+  if (const auto error = walk.run()) return tl::unexpected(error->within(file.string()));
+  if (networks.empty()) {
+    return fail(Errc::invalid,
+                file.string() + ": no record has a country; a Country or City database has them");
+  }
+  return networks;
 }
 
 GeoPrior GeoPrior::from(std::vector<GeoNetwork> networks) {

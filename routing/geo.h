@@ -10,6 +10,7 @@
 // Invariant:  networks are sorted and unique; one may lie inside another.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -53,5 +54,13 @@ class GeoPrior {
   std::vector<Location> locations_;
   std::size_t skipped_ = 0;
 };
+
+struct CountryNetwork {
+  Prefix prefix;
+  std::array<char, 2> country;  // ISO 3166-1 alpha-2
+};
+// From MaxMind's Country and City layouts (country.iso_code), or with country_code at the top level. No
+// network lies in another. Cost and errors as for load().
+Result<std::vector<CountryNetwork>> load_countries(const std::filesystem::path& file);
 
 }  // namespace isochrone::routing

@@ -3,22 +3,13 @@
 
 #include <algorithm>
 #include <bit>
-#include <string_view>
 
 #include "routing/arrange.h"
 #include "routing/site_states.h"
+#include "routing/stable_key.h"
 
 namespace isochrone::routing {
 namespace {
-
-// FNV-1a: the same on every machine, whatever else is configured.
-std::uint64_t key_of(std::string_view name) {
-  std::uint64_t key = 0xcbf2'9ce4'8422'2325;
-  for (const char c : name) {
-    key = (key ^ static_cast<std::uint8_t>(c)) * 0x0000'0100'0000'01b3;
-  }
-  return key;
-}
 
 constexpr unsigned kTableBits = 6;
 constexpr unsigned kFractionBits = 24;  // of logarithms
@@ -131,7 +122,7 @@ SetPolicy SetPolicy::of(const Topology& topology, const Service& service) {
   policy.weights.resize(topology.sites.size());
   for (std::size_t i = 0; i < service.sites.size(); ++i) {
     const std::size_t site = service.sites[i].index();
-    policy.weights[site] = {key_of(topology.sites[site].name), service.weights[i]};
+    policy.weights[site] = {stable_key(topology.sites[site].name), service.weights[i]};
   }
   return policy;
 }

@@ -174,10 +174,16 @@ bool may_be_placed(const Preference& held, const PrefixState& seen, SiteMask can
 bool decide_preference(PrefixState& prefix, const PrefixState& seen, const Topology& topology,
                        ServiceId id, SiteMask up, Instant now) {
   const Service& service = topology.services[id.index()];
-  const SiteMask sites = mask_of(service);
+  const Term* term = service.terms ? service.terms->around(prefix.prefix) : nullptr;
+  const SiteMask sites = mask_of(service) & (term != nullptr ? term->allowed : kAllSites);
   const SiteMask candidates = (up & sites) != 0 ? up & sites : sites;
   const std::optional<SiteId> best = best_site(topology, service, seen, candidates);
   Preference* held = prefix.find_preference(id);
+  if (term != nullptr && term->pin && (candidates & site_bit(*term->pin)) != 0) {
+    if (held != nullptr && held->site == *term->pin) return false;
+    choose(prefix, id, *term->pin, now);
+    return true;
+  }
   const bool is_sound = held != nullptr && has_answers(seen.find(held->site));
   if (!best) {
     // Nothing that is up was measured. A measured incumbent that is down may return.

@@ -2,8 +2,10 @@
 #include "routing/reasons.h"
 
 #include <algorithm>
+#include <string>
 #include <utility>
 
+#include "routing/hold_out.h"
 #include "routing/policy.h"
 #include "routing/site_states.h"
 
@@ -22,7 +24,8 @@ bool has_locations(const Topology& topology, const Service& service) {
   });
 }
 
-RankingId layer_of(const Prefix& prefix) {
+RankingId layer_of(const Service& service, const Prefix& prefix) {
+  if (is_held_out(service, prefix)) return kNothing;
   return prefix.length() >= client_network(prefix.address()).length() ? kOwn : kCovering;
 }
 
@@ -53,11 +56,12 @@ std::size_t Reasons::memory_bytes() const noexcept {
 
 ReasonCompiler::ReasonCompiler(std::shared_ptr<const Topology> topology, const GeoPrior* geo)
     : topology_(std::move(topology)) {
-  std::map<SiteMask, std::uint32_t> tables;
+  std::map<std::pair<SiteMask, std::string>, std::uint32_t> tables;
   for (std::size_t i = 0; i < topology_->services.size(); ++i) {
     const Service& service = topology_->services[i];
     const auto next = static_cast<std::uint32_t>(groups_.size());
-    const auto [table, is_new] = tables.try_emplace(sites_of(service), next);
+    const auto [table, is_new] = tables.try_emplace(
+        {sites_of(service), service.hold_out > 0 ? service.name : std::string()}, next);
     if (is_new) groups_.push_back({ServiceId(static_cast<std::uint16_t>(i)), std::nullopt});
     latest_.services_.push_back({table->second, has_locations(*topology_, service)});
   }
@@ -69,7 +73,8 @@ std::shared_ptr<const Reasons> ReasonCompiler::compile(const StateView& state) {
     const Service& service = topology_->services[group.first.index()];
     std::vector<PrefixRow> rows;
     state.all([&](const PrefixState& known) {
-      if (is_measured(service, known)) rows.push_back({known.prefix, layer_of(known.prefix)});
+      if (!is_measured(service, known)) return;
+      rows.push_back({known.prefix, layer_of(service, known.prefix)});
     });
     group.editor.emplace(std::move(rows), kNothing);
   }
@@ -81,9 +86,10 @@ std::shared_ptr<const Reasons> ReasonCompiler::update(const std::map<Prefix, boo
   for (const auto& [prefix, had_answers] : changed) {
     const auto known = state.find(prefix);
     for (Group& group : groups_) {
-      const bool is_there = known && is_measured(topology_->services[group.first.index()], *known);
+      const Service& service = topology_->services[group.first.index()];
+      const bool is_there = known && is_measured(service, *known);
       if (is_there) {
-        group.editor->set(prefix, layer_of(prefix));
+        group.editor->set(prefix, layer_of(service, prefix));
       } else {
         group.editor->erase(prefix);
       }

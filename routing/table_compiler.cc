@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "routing/policy.h"
+#include "routing/hold_out.h"
 
 namespace isochrone::routing {
 namespace {
@@ -70,13 +70,12 @@ bool TableCompiler::is_worth_it(const std::map<Prefix, bool>& changed) const {
 
 // Lays the block's rows anew: the orders of prefixes inside rest on those around them.
 void TableCompiler::update(Group& group, const Prefix& block, const StateView& state) {
-  std::optional<PrefixRow> around;
-  for (int length = block.length() - 1; length >= 0 && !around; --length) {
+  std::vector<PrefixState> around;
+  for (int length = 0; length < block.length(); ++length) {
     const Prefix prefix(block.address(), length);
-    const auto ranking = group.editor.find(prefix);
-    if (!ranking) continue;
-    const auto known = state.find(prefix);
-    if (known && is_measured(group.rows.service(), *known)) around = PrefixRow{prefix, *ranking};
+    if (!group.editor.find(prefix)) continue;
+    auto known = state.find(prefix);
+    if (known && speaks(group.rows.service(), *known)) around.push_back(std::move(*known));
   }
   const auto rows =
       group.rows.inside(block, around, [&](const auto& visit) { state.inside(block, visit); });

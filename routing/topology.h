@@ -8,22 +8,18 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/ip.h"
-#include "base/strong.h"
 #include "base/time.h"
+#include "routing/site_mask.h"
+#include "routing/terms.h"
 
 namespace isochrone::routing {
-
-using SiteId = Strong<struct SiteTag, std::uint16_t>;
-using ServiceId = Strong<struct ServiceTag, std::uint16_t>;
-
-// One machine word: a mask test on the query path is one AND.
-constexpr std::size_t kMaxSites = 64;
 
 // More than any client tries; eight sites with two addresses each still fit the smallest UDP answer.
 constexpr std::size_t kMaxNamedSites = 8;
@@ -100,6 +96,10 @@ struct Service {
   unsigned others = 0;  // of them, so many from beyond the spread
   // By place in `sites`: how equally good ones share clients; empty: the first of them has all.
   std::vector<std::uint16_t> weights{};
+  // Fences and pins; null: any site may serve any client.
+  std::shared_ptr<const Terms> terms{};
+  // This share of client networks is answered without measurements, to know what they gain (hold_out.h).
+  double hold_out = 0;
 
   // Whether an answer is more than the first site of a ranking.
   bool names_sets() const noexcept { return count > 1 || !weights.empty(); }
@@ -112,10 +112,5 @@ struct Topology {
   std::optional<SiteId> find_site(std::string_view name) const;
   std::optional<ServiceId> find_service(std::string_view name) const;
 };
-
-// The sites that may be named in answers: bit i is SiteId(i).
-using SiteMask = std::uint64_t;
-constexpr SiteMask site_bit(SiteId site) noexcept { return SiteMask{1} << site.value(); }
-constexpr SiteMask kAllSites = ~SiteMask{0};
 
 }  // namespace isochrone::routing

@@ -94,6 +94,39 @@ TEST_F(ConfigTest, ReadsAliasesAndSvcb) {
   EXPECT_EQ(config.topology.services[1].svcb->doh_path, "/q{?dns}");
 }
 
+TEST_F(ConfigTest, ReadsFencesPinsAndHoldOuts) {
+  scratch_.write("networks.txt", "198.51.100.0/24 64496\n198.51.100.128/25 64500\n");
+  const auto countries =
+      std::filesystem::path(ISOCHRONE_TEST_DATA) / "mmdb" / "GeoIP2-Country-Test.mmdb";
+  const Config config = parse(
+      "node: {name: n}\ncollector: {listen: 127.0.0.1@0}\n"
+      "geo: {countries: " +
+      countries.string() +
+      ", networks: networks.txt}\n"
+      "sites: [{name: fra, addresses: 192.0.2.1}, {name: iad, addresses: 192.0.2.2}]\n"
+      "services:\n"
+      "  - name: www.example.com\n"
+      "    sites: [fra, iad]\n"
+      "    fences:\n"
+      "      - {sites: fra, never-in: ['as:64496', 203.0.113.0/24]}\n"
+      "      - {sites: iad, never-in: ['country:GB']}\n"
+      "    pins: [{site: iad, prefixes: [10.0.0.0/8, 2001:db8::/32]}]\n"
+      "    hold-out: 0.05\n");
+  const routing::Service& service = config.topology.services[0];
+  EXPECT_DOUBLE_EQ(service.hold_out, 0.05);
+  ASSERT_NE(service.terms, nullptr);
+  const auto term = [&](const char* text) {
+    const routing::Term* around = service.terms->around(*Prefix::parse(text));
+    return around != nullptr ? *around : routing::Term{};
+  };
+  EXPECT_EQ(term("198.51.100.1").allowed, 2U);
+  EXPECT_EQ(term("198.51.100.129").allowed, 3U);
+  EXPECT_EQ(term("203.0.113.1").allowed, 2U);
+  EXPECT_EQ(term("81.2.69.142").allowed, 1U);
+  EXPECT_EQ(term("10.1.2.3").pin, routing::SiteId(1));
+  EXPECT_EQ(term("192.0.2.1").pin, std::nullopt);
+}
+
 TEST_F(ConfigTest, ReadsWhatSitesCarry) {
   const Config config = parse(
       "node: {name: n}\ncollector: {listen: 127.0.0.1@0}\n"

@@ -235,6 +235,36 @@ TEST_F(ConfigErrors, AMissingDatabaseIsNamed) {
                         "; put it there or correct the path"});
 }
 
+TEST_F(ConfigErrors, WhatFencesAndPinsGetWrongIsNamed) {
+  const std::string start =
+      "node: {name: n}\ncollector: {listen: 127.0.0.1@0}\n"
+      "sites: [{name: fra, addresses: 192.0.2.1}, {name: iad, addresses: 192.0.2.2}]\n"
+      "services: [{name: www.example.com, sites: [fra], ";
+  struct Row {
+    const char* text;
+    const char* error;
+  };
+  const Row rows[] = {
+      {"fences: [{sites: iad, only-in: 10.0.0.0/8}]",
+       "4:67: site \"iad\" does not serve it; add it to the service's sites or correct the name"},
+      {"fences: [{sites: fra}]",
+       "4:59: services[].fences[]: give exactly one of only-in and never-in"},
+      {"fences: [{sites: fra, only-in: 'as:none'}]",
+       "4:81: \"as:none\" is no place; write a prefix, country:DE or as:64496"},
+      {"fences: [{sites: fra, only-in: 'as:64496'}]",
+       "4:81: as:64496 without a list of networks; add geo.networks"},
+      {"fences: [{sites: fra, only-in: 'country:DE'}]",
+       "4:81: country:DE without a map; add geo.countries or geo.database"},
+      {"pins: [{site: fra, prefixes: [10.0.0.0/8, 10.0.0.0/8]}]",
+       "4:92: pinned prefix \"10.0.0.0/8\" is there twice; rename or remove one, the first is on "
+       "line 4"},
+  };
+  for (const Row& row : rows) {
+    EXPECT_EQ(errors_of(start + row.text + "}]\n"), std::vector<std::string>{row.error})
+        << row.text;
+  }
+}
+
 TEST_F(ConfigErrors, ARoleNeedsItsSection) {
   const std::vector<std::string> expected{
       "1:28: role dns without its section; add \"dns:\" with its keys, or take the role away",

@@ -316,6 +316,39 @@ TEST_F(Api, ShowsEverySiteThatAnAnswerNames) {
   EXPECT_EQ(get_json("/v1/services")["services"][1]["answer"], "cname");
 }
 
+TEST_F(Api, TellsWhatIsHeldOutFencedAndPinned) {
+  routing::Topology topology = two_sites();
+  topology.services[0].hold_out = 0.5;
+  const Prefix pinned = *Prefix::parse("198.51.100.0/24");
+  topology.services[0].terms = routing::Terms::of(
+      3, {{1, routing::Fence::Kind::never_in, {{{pinned, true}}}}}, {{pinned, routing::SiteId(1)}});
+  Options options = test_options();
+  options.state_dir = folder_.path();
+  options.window = Millis(100);
+  options.lateness = Millis(50);
+  ASSERT_TRUE(collector_->reload(options, topology));
+  std::string lines;
+  for (std::uint64_t i = 0; i < 64; ++i) {
+    const std::string network = "10.0." + std::to_string(i) + ".0/24";
+    const char* const text = network.c_str();
+    lines += event::to_json(measured(2 * i + 1, "fra", text, now(), Micros(30'000))) + "\n";
+    lines += event::to_json(measured(2 * i + 2, "iad", text, now(), Micros(9'000))) + "\n";
+  }
+  ASSERT_EQ(post("measurement", lines).status, 200);
+  json entry = json::object();
+  while (entry.value("routed_networks", 0) + entry.value("held_out_networks", 0) < 64) {
+    entry = get_json("/v1/holdout")["services"][0];
+  }
+  // Without a map, networks that are held out go to the first of the service, fra.
+  EXPECT_EQ(entry["service"], topology.services[0].name);
+  EXPECT_DOUBLE_EQ(entry["gain_ms"].get<double>(), 21);
+  EXPECT_EQ(entry["unknown_networks"], 0);
+  const json fenced = get_json("/v1/route?address=198.51.100.1")["decisions"][0];
+  EXPECT_EQ(fenced["fenced"], json::parse(R"(["fra"])"));
+  EXPECT_EQ(fenced["pinned"], true);
+  EXPECT_EQ(fenced["site"], "iad");
+}
+
 TEST_F(Api, TakesANewTopologyWithoutForgetting) {
   const auto line = event::to_json(measured(1, "iad", "192.0.2.0/24", now(), Micros(9000))) + "\n";
   ASSERT_EQ(post("measurement", line).status, 200);

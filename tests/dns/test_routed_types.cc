@@ -45,6 +45,25 @@ std::string answered_data(const Heard& heard) {
   return to_hex(in.take(in.u16()));
 }
 
+TEST(RoutedTypes, AFenceWithoutTheTypeHasNoDataForItsBlockAlone) {
+  routing::Topology topology = every_routed_type();
+  std::erase_if(topology.sites[kFra.index()].addresses,
+                [](const Address& a) { return !a.is_v4(); });
+  routing::Service& www = topology.services[0];
+  const routing::Fence fence{routing::site_bit(kIad) | routing::site_bit(kSin),
+                             routing::Fence::Kind::never_in,
+                             {{{prefix(kAtIad), true}}}};
+  www.terms = routing::Terms::of(routing::sites_of(www), {fence}, {});
+  const Snapshot snapshot = world_with(topology);
+  const char* const name = "www.example.com";
+  EXPECT_EQ(ask_from(snapshot, name, "A", kAtIad).answer.size(), 1U);
+  const Heard none = ask_from(snapshot, name, "AAAA", kAtIad);
+  EXPECT_EQ(none.rcode, "NOERROR");
+  EXPECT_THAT(none.answer, IsEmpty());
+  EXPECT_EQ(none.scope, 24);
+  EXPECT_EQ(ask_from(snapshot, name, "AAAA", kAtSin).answer.size(), 1U);
+}
+
 TEST(RoutedTypes, HttpsRecordsHintAtTheAddressesOfTheChosenSite) {  // RFC 9460 section 2.2
   const Snapshot snapshot = routed_types();
   // Priority 1, target ".", alpn h3 h2, no-default-alpn, port 8443, hints of both families.

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <string>
 
 #include "routing/geo.h"
 #include "tests/routing/vocabulary.h"
@@ -65,6 +66,22 @@ TEST_F(GeoFile, WithoutLocationsIsRefused) {
   const auto prior = GeoPrior::load(kData / "GeoIP2-Country-Test.mmdb");
   ASSERT_FALSE(prior);
   EXPECT_NE(prior.error().text().find("latitude"), std::string::npos) << prior.error().text();
+}
+
+TEST_F(GeoFile, GivesCountriesOfBothFamilies) {
+  for (const char* file : {"GeoIP2-Country-Test.mmdb", "GeoIP2-City-Test.mmdb"}) {
+    const auto networks = load_countries(kData / file);
+    ASSERT_TRUE(networks) << networks.error().text();
+    const auto country_of = [&](const char* client) {
+      for (const CountryNetwork& network : *networks) {
+        if (network.prefix.contains(address(client))) return std::string(network.country.data(), 2);
+      }
+      return std::string();
+    };
+    EXPECT_EQ(country_of("81.2.69.142"), "GB") << file;
+    EXPECT_EQ(country_of("2001:218::1"), "JP") << file;
+    EXPECT_EQ(country_of("192.0.2.1"), "") << file;
+  }
 }
 
 TEST_F(GeoFile, ThatIsMissingIsRefusedByName) {

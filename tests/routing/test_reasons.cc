@@ -69,6 +69,8 @@ class Explained {
     topology.sites.push_back({"tmp", std::nullopt, {}});
     topology.services.push_back({"lost.example.com", {SiteId(3)}});
     topology.services.push_back({"few.example.com", {kSin, kIad}});
+    topology.services.push_back({"some.example.com", {kSin, kIad}});
+    topology.services.back().hold_out = 0.3;
     return topology;
   }
 

@@ -28,9 +28,12 @@ using testing::three_sites;
 // Three sites, a service over all and one over two of them, and a map of /18 to /26.
 class Following {
  public:
-  explicit Following(std::uint64_t seed) : random_(seed) {
+  explicit Following(std::uint64_t seed, bool has_terms) : random_(seed) {
     Topology topology = three_sites();
     topology.services.push_back({"few.example.com", {kSin, kIad}});
+    for (Service& service : topology.services) {
+      if (has_terms) restrict(service);
+    }
     topology_ = std::make_shared<Topology>(topology);
     std::vector<GeoNetwork> networks;
     for (int i = 0; i < 300; ++i) {
@@ -68,6 +71,26 @@ class Following {
   }
 
  private:
+  // Every third network or so has fences or pins of its own, and some are held out.
+  void restrict(Service& service) {
+    SiteMask sites = 0;
+    for (const SiteId site : service.sites) sites |= site_bit(site);
+    std::vector<Fence> fences(2);
+    for (Fence& fence : fences) {
+      fence = {site_bit(service.sites[random_.below(2)]), Fence::Kind::never_in, Regions(1)};
+      for (int i = 0; i < 100; ++i) {
+        fence.regions[0].push_back({random_prefix(18), random_.below(3) > 0});
+      }
+    }
+    std::vector<Pin> pins;
+    for (int i = 0; i < 100; ++i) {
+      pins.push_back({random_prefix(18), service.sites[random_.below(service.sites.size())]});
+    }
+    service.terms = Terms::of(sites, fences, pins);
+    service.hold_out = 0.1;
+  }
+  using Regions = std::vector<Region>;
+
   // Inside 10.0.0.0/12 or 2001:db8::/32, so that they nest and touch; longer than what is rewritten
   // whole.
   Prefix random_prefix(int at_least) {
@@ -114,8 +137,8 @@ class Following {
 };
 
 TEST(TableCompiler, FollowsChangesAsIfCompiledFromScratch) {
-  for (std::uint64_t seed = 1; seed <= 4; ++seed) {
-    Following following(seed);
+  for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+    Following following(seed, seed % 2 == 0);
     for (int step = 0; step < 25; ++step) {
       following.change(1 + step % 12);
       ASSERT_NO_FATAL_FAILURE(following.expect_as_from_scratch()) << seed << " " << step;
