@@ -4,6 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <fstream>
+
+#include "prober/hit_list.h"
 
 namespace isochrone::app {
 namespace {
@@ -51,6 +54,27 @@ void read_targets(const Section& section, prober::Options& options) {
   }
 }
 
+// What the file of this key lists, after what is there.
+template <class T>
+void append_list(const Section& section, std::string_view key,
+                 Result<std::vector<T>> (*parse)(std::string_view, const std::string&),
+                 std::vector<T>& to) {
+  if (!section.has(key)) return;
+  const auto file = section.file(key);
+  std::error_code error;
+  const auto size = std::filesystem::file_size(file, error);
+  if (error) return;  // the section complained
+  std::ifstream stream(file, std::ios::binary);
+  std::string text;
+  // One octet more than may be there shows that there is too much.
+  text.resize(std::min<std::size_t>(size, prober::kMaxListBytes + 1));
+  stream.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(std::max<std::streamsize>(stream.gcount(), 0)));
+  const auto list = parse(text, file.string());
+  if (!list) return section.complain(section.mark_of(key), list.error().text());
+  to.insert(to.end(), list->begin(), list->end());
+}
+
 }  // namespace
 
 prober::Options read_prober(const Section& section) {
@@ -59,6 +83,7 @@ prober::Options read_prober(const Section& section) {
   options.tcp_port = number<std::uint16_t>(section, "tcp-port");
   options.round_interval = duration(section, "round-interval");
   options.probes_per_round = number<unsigned>(section, "probes-per-round");
+  options.rate_per_network_pps = number<std::uint32_t>(section, "rate-per-network");
   options.rate_pps = number<std::uint32_t>(section, "rate");
   options.timeout = duration(section, "timeout");
   options.heartbeat = duration(section, "heartbeat");
@@ -71,6 +96,8 @@ prober::Options read_prober(const Section& section) {
   }
   read_methods(section, options);
   read_targets(section, options);
+  append_list(section, "opt-out-file", prober::parse_prefix_list, options.opt_out);
+  append_list(section, "hit-list", prober::parse_hit_list, options.targets);
   if (section.is_present() && options.timeout >= options.round_interval) {
     section.complain(
         section.mark_of(section.has("timeout") ? "timeout" : "round-interval"),

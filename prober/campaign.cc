@@ -32,6 +32,7 @@ Campaign::Campaign(const Options& options, std::uint64_t seed, Counters& counter
       report_(std::move(report)),
       random_(seed),
       pacer_(options.rate_pps),
+      networks_(options.rate_per_network_pps),
       in_flight_(ring_size(options)) {
   configure(options);
 }
@@ -43,6 +44,7 @@ void Campaign::configure(const Options& options) {
   options_ = options;
   opt_out_ = OptOut(options.opt_out, options.allow_private);
   pacer_.set_rate(options.rate_pps);
+  networks_.set_rate(options.rate_per_network_pps);
   in_flight_.grow(ring_size(options));
   targets_.apply(opt_out_);
   const std::size_t refused = targets_.configure(options.targets, opt_out_);
@@ -71,6 +73,7 @@ void Campaign::demand(const event::Target& target, Nanos age, Monotonic now) {
 
 void Campaign::begin_round(Monotonic now) {
   targets_.expire(now);
+  networks_.sweep(now);
   count_targets();
   auto slots = targets_.live();
   for (const std::uint32_t slot : slots) {
@@ -98,11 +101,14 @@ Probe* Campaign::next(Monotonic now, Instant wall) {
     }
     begin_round(now);
   }
+  take_up(now);
   while (pacer_.allows(now)) {
     if (in_flight_.is_full()) {
       counters_.stalled.add();
       return nullptr;
     }
+    if (const auto soon = round_.upcoming(8)) targets_.prefetch(*soon);
+    if (const auto next = round_.upcoming(4)) targets_.prefetch_addresses(*next);
     const auto slot = round_.next(now);
     if (!slot) return nullptr;
     if (Probe* probe = launch(*slot, now, wall)) return probe;
@@ -113,7 +119,7 @@ Probe* Campaign::next(Monotonic now, Instant wall) {
 Probe* Campaign::launch(std::uint32_t slot, Monotonic now, Instant wall) {
   if (!targets_.is_live(slot)) return nullptr;
   Target& target = targets_.at(slot);
-  if (target.is_in_flight) {
+  if (target.is_in_flight || target.is_put_off) {
     ++target.owed;
     return nullptr;
   }
@@ -121,12 +127,17 @@ Probe* Campaign::launch(std::uint32_t slot, Monotonic now, Instant wall) {
   if (!target.is_configured && target.expires <= now) return nullptr;
   const bool may_try = target.sent == 0 && (round_.number() + slot) % kTrialRounds == 0;
   const Choice choice = choose(target, options_.methods, may_try);
+  const Address& to = target.addresses[choice.address];
+  if (!networks_.take(to, now)) {
+    put_off(target, slot, to, now);
+    return nullptr;
+  }
   if (may_try) ++target.trials;
   target.is_in_flight = true;
   pacer_.sent(now);
   counters_.of(options_.methods[choice.method]).sent.add();
   Probe probe;
-  probe.destination = target.addresses[choice.address];
+  probe.destination = to;
   probe.method = options_.methods[choice.method];
   probe.target = targets_.ref(slot);
   probe.round = round_.number();
@@ -136,6 +147,26 @@ Probe* Campaign::launch(std::uint32_t slot, Monotonic now, Instant wall) {
   probe.sent = wall;
   probe.sent_at = now;
   return &in_flight_.add(probe);
+}
+
+void Campaign::put_off(Target& target, std::uint32_t slot, const Address& to, Monotonic now) {
+  const Monotonic until = networks_.wait(to);
+  // In a round's time its next turn comes anyway.
+  if (until > now + options_.round_interval) return counters_.skipped.add();
+  target.is_put_off = true;
+  put_off_.push({until, targets_.ref(slot)});
+  counters_.put_off.add();
+}
+
+void Campaign::take_up(Monotonic now) {
+  while (!put_off_.empty() && put_off_.top().until <= now) {
+    const TargetRef ref = put_off_.top().target;
+    put_off_.pop();
+    Target* target = targets_.find(ref);
+    if (target == nullptr) continue;
+    target->is_put_off = false;
+    round_.again(ref.slot);
+  }
 }
 
 std::optional<Probe> Campaign::cancelled(std::uint64_t sequence, bool is_unreachable) {
@@ -239,6 +270,7 @@ void Campaign::count_targets() {
 Monotonic Campaign::wake() {
   counters_.in_flight = in_flight_.waiting();
   Monotonic wake = in_flight_.is_full() ? Monotonic::max() : std::max(round_.due(), pacer_.next());
+  if (!put_off_.empty()) wake = std::min(wake, std::max(put_off_.top().until, pacer_.next()));
   if (const auto oldest = in_flight_.oldest()) wake = std::min(wake, *oldest + options_.timeout);
   return wake;
 }

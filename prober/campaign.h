@@ -9,11 +9,13 @@
 
 #include <functional>
 #include <optional>
+#include <queue>
 #include <vector>
 
 #include "event/event.h"
 #include "prober/counters.h"
 #include "prober/in_flight.h"
+#include "prober/network_pace.h"
 #include "prober/options.h"
 #include "prober/pacer.h"
 #include "prober/probe.h"
@@ -56,12 +58,24 @@ class Campaign {
   // When next() or expire() has something to do; never in the past of the pacer.
   Monotonic wake();
 
+  // How far turns lie apart in this round.
+  Nanos spacing() const { return round_.spacing(); }
+
   InFlight& in_flight() { return in_flight_; }
   std::uint32_t round() const { return round_.number(); }
 
  private:
+  // A turn that came while its network had had enough.
+  struct PutOff {
+    Monotonic until{};
+    TargetRef target;
+    friend bool operator>(const PutOff& a, const PutOff& b) { return a.until > b.until; }
+  };
+
   void begin_round(Monotonic now);
   Probe* launch(std::uint32_t slot, Monotonic now, Instant wall);
+  void put_off(Target& target, std::uint32_t slot, const Address& to, Monotonic now);
+  void take_up(Monotonic now);
   void answered(const Probe& probe, Nanos rtt, bool is_final);
   void lost(const Probe& probe);
   void landed(Target& target, std::uint32_t slot);
@@ -76,6 +90,8 @@ class Campaign {
   Random random_;
   TargetSet targets_;
   Pacer pacer_;
+  NetworkPace networks_;
+  std::priority_queue<PutOff, std::vector<PutOff>, std::greater<>> put_off_;
   Round round_;
   InFlight in_flight_;
   bool stretch_said_ = false;

@@ -34,6 +34,9 @@ Result<void> check_options(const Options& options) {
   }
   const bool is_rate_valid = options.rate_pps >= 1 && options.rate_pps <= kMaxRate;
   if (!is_rate_valid) return fail(Errc::invalid, "prober: rate: from 1 to 500000 probes a second");
+  if (options.rate_per_network_pps < 1) {
+    return fail(Errc::invalid, "prober: rate per network: at least 1 probe a second");
+  }
   if (options.probes_per_round < 1 || options.probes_per_round > kMaxProbesPerRound) {
     return fail(Errc::invalid, "prober: probes per round: from 1 to 100");
   }

@@ -24,6 +24,7 @@ struct Counters {
   Counter unreachable;  // refused for want of a route: a loss of the path, counted as lost too
   Counter withheld;     // losses of a search or trial, which say nothing about the path: no event
   Counter skipped;      // turns that found a probe of the same target still in flight
+  Counter put_off;      // turns that waited because their network had had enough
   Counter stalled;      // turns put off because the in-flight ring was full
   Counter rounds;
   Counter rounds_stretched;

@@ -42,12 +42,8 @@ Engine::Engine(Loop& loop, Wire wire, const Options& options, std::uint64_t seed
       campaign_(with_usable_methods(options, wire_), seed, counters, std::move(report)),
       timer_(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)) {
   if (!timer_) std::abort();  // out of descriptors at start: nothing could be paced
-  timer_poll_ = std::make_unique<Poll>(loop_, timer_.get(), [this](unsigned) {
-    std::uint64_t expirations = 0;
-    // A timer armed anew meanwhile has nothing to read; tick() finds out what is due either way.
-    if (::read(timer_.get(), &expirations, sizeof expirations) < 0 && errno != EAGAIN) return;
-    tick();
-  });
+  // Its expirations need not be read: tick() arms it anew, which forgets them.
+  timer_poll_ = std::make_unique<Poll>(loop_, timer_.get(), [this](unsigned) { tick(); });
   timer_poll_->watch(Poll::readable);
   for (const int fd : wire_.descriptors()) {
     polls_.push_back(std::make_unique<Poll>(loop_, fd, [this, fd, at = polls_.size()](unsigned on) {
@@ -72,24 +68,53 @@ void Engine::demand(const event::Target& target, Nanos age) {
 }
 
 void Engine::tick() {
-  Monotonic now = loop_.now();
-  if (campaign_.is_overdue(now)) {
-    // An answer that came in time while this thread waited for a processor is not lost.
-    for (const int fd : wire_.descriptors()) receive(fd);
-    campaign_.expire(now);
-  }
-  const auto refuse = [this](std::uint64_t sequence, int error_number) {
-    refused(sequence, error_number);
-  };
-  for (std::size_t sent = 0; sent < kMaxSends; ++sent) {
-    const Probe* probe = campaign_.next(now, loop_.wall());
+  // An answer that came in time while this thread waited for a processor is not lost.
+  if (is_polling_ || campaign_.is_overdue(loop_.now())) receive_all();
+  campaign_.expire(loop_.now());
+  const bool has_more = send_due();
+  if (!is_polling_) wire_.collect_stamps(campaign_.in_flight());
+  watch_or_poll();
+  arm(has_more);
+}
+
+// Whether it stopped before all that is due had left.
+bool Engine::send_due() {
+  const Wire::Sending sending{
+      loop_, campaign_.in_flight(),
+      [this](std::uint64_t sequence, int error_number) { refused(sequence, error_number); }};
+  std::size_t sent = 0;
+  for (; sent < kMaxSends; ++sent) {
+    const Probe* probe = campaign_.next(loop_.now(), loop_.wall());
     if (probe == nullptr) break;
-    wire_.send(*probe, refuse);
-    now = loop_.now();
+    wire_.send(*probe, sending);
   }
-  wire_.flush(refuse);
+  wire_.flush(sending);
+  return sent == kMaxSends;
+}
+
+void Engine::receive_all() {
+  // The stamp of a send is in its queue before the answer can be: take it first.
   wire_.collect_stamps(campaign_.in_flight());
-  arm();
+  wire_.receive(campaign_.in_flight(), [this](const Arrival& arrival) {
+    campaign_.arrived(arrival, loop_.now(), loop_.wall());
+  });
+}
+
+void Engine::watch_or_poll() {
+  const bool is_polling = campaign_.spacing() < kPolledSpacing;
+  if (std::exchange(is_polling_, is_polling) == is_polling) return;
+  for (const auto& poll : polls_) {
+    if (is_polling) {
+      poll->stop();
+    } else {
+      poll->watch(Poll::readable);
+    }
+  }
+}
+
+Nanos Engine::tick_length() const {
+  if (!is_polling_) return kShortestTick;
+  return std::clamp(campaign_.spacing() * kPerWake, kShortestTick, kLongestTick);
 }
 
 void Engine::refused(std::uint64_t sequence, int error_number) {
@@ -98,7 +123,6 @@ void Engine::refused(std::uint64_t sequence, int error_number) {
 }
 
 void Engine::receive(int fd) {
-  // The stamp of a send is in its queue before the answer can be: take it first.
   wire_.collect_stamps(campaign_.in_flight());
   wire_.receive(fd, campaign_.in_flight(), [this](const Arrival& arrival) {
     campaign_.arrived(arrival, loop_.now(), loop_.wall());
@@ -106,13 +130,15 @@ void Engine::receive(int fd) {
   arm();
 }
 
-void Engine::arm() {
+void Engine::arm(bool has_more) {
   const Monotonic now = loop_.now();
-  const Monotonic wake = campaign_.wake();
+  Monotonic wake = campaign_.wake();
+  if (is_polling_ && campaign_.in_flight().waiting() != 0) wake = std::min(wake, now);
+  const Nanos tick = has_more ? Nanos(0) : tick_length();
   // Already to wake between the earliest and a tick after it: good enough, and no system call.
   const Monotonic earliest = std::max(wake, now);
-  if (armed_ > now && armed_ >= wake && armed_ <= earliest + kTick) return;
-  armed_ = std::clamp(wake, now + kTick, now + Nanos(kLongestSleep));
+  if (!has_more && armed_ > now && armed_ >= wake && armed_ <= earliest + tick) return;
+  armed_ = std::clamp(wake, now + tick, now + Nanos(kLongestSleep));
   const std::int64_t nanos = armed_.time_since_epoch().count();
   itimerspec when{};
   when.it_value = {static_cast<time_t>(nanos / 1'000'000'000),

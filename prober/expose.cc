@@ -43,6 +43,8 @@ void measure_counters(const Counters& all, Metrics& metrics) {
   add("isochrone_prober_unreachable_total", "Probes without a route.", all.unreachable);
   add("isochrone_prober_losses_withheld_total", "Losses of a search, no event.", all.withheld);
   add("isochrone_prober_turns_skipped_total", "Turns while a probe was in flight.", all.skipped);
+  add("isochrone_prober_turns_put_off_total", "Turns that waited for their network's rate.",
+      all.put_off);
   add("isochrone_prober_turns_stalled_total", "Turns put off: too many in flight.", all.stalled);
   add("isochrone_prober_rounds_total", "Rounds begun.", all.rounds);
   add("isochrone_prober_rounds_stretched_total", "Rounds longer than planned.",

@@ -3,6 +3,7 @@
 
 #include "prober/cookie.h"
 #include "prober/icmp.h"
+#include "prober/ip_header.h"
 #include "prober/tcp.h"
 
 namespace isochrone::prober {
@@ -39,16 +40,8 @@ std::uint16_t identification_field(std::uint32_t code) noexcept {
 void write_ip(ByteWriter& writer, const HopFlow& flow, const Address& source, const Probe& probe,
               std::uint32_t code, std::size_t udp_bytes) noexcept {
   if (source.is_v4()) {
-    writer.u8(0x45);
-    writer.u8(0);
-    writer.u16(static_cast<std::uint16_t>(20 + udp_bytes));
-    writer.u16(identification_field(code));
-    writer.u16(0x4000);  // not to be fragmented
-    writer.u8(probe.ttl);
-    writer.u8(kProtocolUdp);
-    writer.u16(0);  // checksum: the kernel's
-    writer.put(Bytes(source.bytes()).first(4));
-    writer.put(Bytes(probe.destination.bytes()).first(4));
+    write_ipv4(writer,
+               {identification_field(code), probe.ttl, kProtocolUdp, source, probe.destination});
   } else {
     const std::uint32_t label = mask_of(flow.key, Method::hop, probe.destination) & 0xf'ffff;
     writer.u32(0x6000'0000 | label);

@@ -6,6 +6,8 @@
 namespace isochrone::prober {
 namespace {
 
+constexpr std::uint8_t kProtocolIcmp = 1;
+constexpr std::uint8_t kHopLimit = 64;      // IANA's recommended default
 constexpr std::uint8_t kEchoRequestV4 = 8;  // RFC 792
 constexpr std::uint8_t kEchoReplyV4 = 0;
 constexpr std::uint8_t kEchoRequestV6 = 128;  // RFC 4443 section 4
@@ -38,6 +40,11 @@ std::uint16_t checksum_finish(std::uint32_t sum) noexcept {
 Bytes encode_echo(const Echo& echo, const Probe& probe, MutableBytes buffer) noexcept {
   const bool is_v4 = probe.destination.is_v4();
   ByteWriter writer(buffer);
+  if (is_v4 && echo.has_ip_header) {
+    const auto identification = static_cast<std::uint16_t>(probe.sequence | 1);
+    write_ipv4(writer, {identification, kHopLimit, kProtocolIcmp, {}, probe.destination});
+  }
+  const std::size_t icmp_at = writer.position();
   writer.u8(is_v4 ? kEchoRequestV4 : kEchoRequestV6);
   writer.u8(0);
   writer.u16(0);
@@ -45,7 +52,10 @@ Bytes encode_echo(const Echo& echo, const Probe& probe, MutableBytes buffer) noe
   writer.u16(static_cast<std::uint16_t>(probe.sequence));
   write_proof(writer, echo.key, probe);
   writer.put(as_bytes(echo.text));
-  if (is_v4) writer.patch_u16(2, checksum_finish(checksum_add(0, writer.written())));
+  if (is_v4) {
+    const Bytes message = writer.written().subspan(icmp_at);
+    writer.patch_u16(icmp_at + 2, checksum_finish(checksum_add(0, message)));
+  }
   return writer.ok() ? writer.written() : Bytes();
 }
 

@@ -27,14 +27,15 @@ struct Options {
   std::vector<routing::Method> methods{routing::Method::icmp, routing::Method::tcp,
                                        routing::Method::dns, routing::Method::hop};
   std::uint16_t tcp_port = 80;
-  Millis round_interval{10'000};      // a round starts this often
-  unsigned probes_per_round = 3;      // per target
-  std::uint32_t rate_pps = 1'000;     // over all targets
-  Millis timeout{1'500};              // after it an answer is lost
-  std::vector<TargetSource> targets;  // besides what the collector asks for
-  std::vector<Prefix> opt_out;        // never probed, whoever asks
-  bool allow_private = false;         // RFC 1918, loopback, link-local, test networks
-  std::string contact;                // in every ICMP probe: where to complain; may be empty
+  Millis round_interval{10'000};            // a round starts this often
+  unsigned probes_per_round = 3;            // per target
+  std::uint32_t rate_pps = 1'000;           // over all targets
+  std::uint32_t rate_per_network_pps = 10;  // to one client network (/24, /48)
+  Millis timeout{1'500};                    // after it an answer is lost
+  std::vector<TargetSource> targets;        // besides what the collector asks for
+  std::vector<Prefix> opt_out;              // never probed, whoever asks
+  bool allow_private = false;               // RFC 1918, loopback, link-local, test networks
+  std::string contact;                      // in every ICMP probe: where to complain; may be empty
   Millis heartbeat{1'000};
   HttpAccess collector;
 };

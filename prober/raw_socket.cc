@@ -11,6 +11,9 @@
 #include <string_view>
 #include <utility>
 
+#include "prober/dns_probe.h"
+#include "prober/hop.h"
+#include "prober/icmp.h"
 #include "prober/socket_filter.h"
 #include "prober/stamp.h"
 
@@ -20,10 +23,14 @@ namespace {
 // An IPv4 header with options (60) and the longest echo (170), or either in IPv6 (no header); DNS
 // responses are read as far as their question.
 constexpr std::size_t kPacketBytes = kSnapBytes;
+static_assert(kMaxEchoBytes <= kPacketBytes && kMaxHopBytes <= kPacketBytes &&
+              kMaxQueryBytes <= kPacketBytes);
 // Timestamps (64), an extended error with an IPv6 address (64), and headers.
 constexpr std::size_t kControlBytes = 256;
 // Answers to a second's worth of 10,000 small packets while the loop is busy elsewhere.
 constexpr int kReceiveBuffer = 4 << 20;
+// A thousand packets, as the kernel counts them: what a receiver's queue (netdev_max_backlog) takes.
+constexpr int kSendBuffer = 1 << 20;
 
 struct Kind {
   int type;
@@ -109,9 +116,11 @@ struct RawSocket::Buffers {
   std::array<sockaddr_storage, kBatch> send_names{};
   std::array<std::array<std::uint8_t, kPacketBytes>, kBatch> send_packets{};
 
-  // The kernel overwrites lengths, so they are set before every call.
+  // The kernel overwrites lengths, so those of the messages it filled are set again.
+  std::size_t filled = kBatch;
+
   std::span<mmsghdr> receive(int fd, int flags) noexcept {
-    for (std::size_t i = 0; i < kBatch; ++i) {
+    for (std::size_t i = 0; i < filled; ++i) {
       vectors[i] = {packets[i].data(), kPacketBytes};
       msghdr& header = messages[i].msg_hdr;
       header = {};
@@ -123,6 +132,8 @@ struct RawSocket::Buffers {
       header.msg_controllen = kControlBytes;
     }
     const int got = recvmmsg(fd, messages.data(), kBatch, flags | MSG_DONTWAIT, nullptr);
+    // One more than it counts may have been begun.
+    filled = got < 0 ? 1 : std::min(static_cast<std::size_t>(got) + 1, kBatch);
     return std::span(messages).first(got < 0 ? 0 : static_cast<std::size_t>(got));
   }
 };
@@ -154,8 +165,14 @@ Result<RawSocket> RawSocket::open(Family family, Method method, const Filter& fi
   if (!has_port && !attach_filter(socket.fd(), family, method, filter)) {
     return fail_errno("cannot attach a filter to " + name, errno);
   }
+  const int yes = 1;
+  if (socket.has_ip_header_ &&
+      setsockopt(socket.fd(), IPPROTO_IP, IP_HDRINCL, &yes, sizeof yes) != 0) {
+    return fail_errno("cannot write IP headers on " + name, errno);
+  }
   // Best effort: the kernel silently caps it at net.core.rmem_max.
   setsockopt(socket.fd(), SOL_SOCKET, SO_RCVBUF, &kReceiveBuffer, sizeof kReceiveBuffer);
+  setsockopt(socket.fd(), SOL_SOCKET, SO_SNDBUF, &kSendBuffer, sizeof kSendBuffer);
   if (auto stamps = enable_stamps(socket.fd()); !stamps) {
     return tl::unexpected(stamps.error().within(name));
   }
@@ -182,21 +199,52 @@ void RawSocket::queue(const Probe& probe, std::size_t length, std::uint16_t port
   header.msg_iovlen = 1;
 }
 
-void RawSocket::flush(const Refused& refused) {
+void RawSocket::flush(const Loop& clock, const Refused& refused, const Stamped& stamped) {
   const std::size_t count = std::exchange(queued_, 0);
   std::size_t at = 0;
   while (at < count) {
+    const Instant before = has_send_stamps_ ? Instant() : clock.wall();
     const int sent =
         sendmmsg(fd_.get(), &buffers_->sends[at], static_cast<unsigned>(count - at), MSG_DONTWAIT);
-    for (int i = 0; i < sent; ++i) {
-      sequence_of_key_[next_key_++ % sequence_of_key_.size()] = queued_sequence_[at++];
-      ++unstamped_;
+    if (sent <= 0) {
+      const int error_number = errno;
+      if (has_send_stamps_) start_stamps_afresh();
+      refused(queued_sequence_[at++], error_number);
+      continue;
     }
-    if (sent > 0) continue;
-    const int error_number = errno;
-    start_stamps_afresh();
-    refused(queued_sequence_[at++], error_number);
+    const auto taken = std::span(queued_sequence_).subspan(at, static_cast<std::size_t>(sent));
+    at += taken.size();
+    if (has_send_stamps_) {
+      expect_stamps(taken);
+    } else {
+      spread(taken, before, clock.wall(), stamped);
+    }
   }
+}
+
+void RawSocket::expect_stamps(std::span<const std::uint64_t> sequences) noexcept {
+  for (const std::uint64_t sequence : sequences) {
+    sequence_of_key_[next_key_++ % sequence_of_key_.size()] = sequence;
+  }
+  unstamped_ += static_cast<std::uint32_t>(sequences.size());
+}
+
+// They left one after the other, each after about as long.
+void RawSocket::spread(std::span<const std::uint64_t> sequences, Instant from, Instant to,
+                       const Stamped& stamped) {
+  const auto count = static_cast<std::int64_t>(sequences.size());
+  const Nanos each = (to - from) / count;
+  for (std::int64_t i = 0; i < count; ++i) {
+    stamped(sequences[static_cast<std::size_t>(i)], from + each * i + each / 2);
+  }
+}
+
+void RawSocket::use_send_stamps(bool is_wanted) {
+  if (std::exchange(has_send_stamps_, is_wanted) == is_wanted) return;
+  if (is_wanted) return start_stamps_afresh();
+  collect_stamps([](std::uint64_t, Instant) {});
+  static_cast<void>(enable_receive_stamps(fd_.get()));
+  unstamped_ = 0;
 }
 
 // Whether the kernel counted a refused send is not told: start both counts afresh, so that no stamp is

@@ -14,10 +14,12 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 
 #include "base/bytes.h"
 #include "base/fd.h"
 #include "base/ip.h"
+#include "base/loop.h"
 #include "base/result.h"
 #include "base/time.h"
 #include "prober/probe.h"
@@ -48,15 +50,18 @@ class RawSocket {
   void queue(const Probe& probe, std::size_t length, std::uint16_t port = 0) noexcept;
 
   // Sends what is queued; `refused` gets each sequence that the kernel did not take, and its errno.
+  // Without the kernel's stamps `stamped` gets times between those of the clock before and after.
   using Refused = std::function<void(std::uint64_t sequence, int error_number)>;
-  void flush(const Refused& refused);
+  using Stamped = std::function<void(std::uint64_t sequence, Instant sent)>;
+  void flush(const Loop& clock, const Refused& refused, const Stamped& stamped);
+  // Whether the kernel is asked for send stamps from here on.
+  void use_send_stamps(bool is_wanted);
 
   // Each waiting packet without its IP header; `received` is the kernel's time.
   using Receive = std::function<void(const Endpoint& from, Bytes segment, Instant received)>;
   void receive(const Receive& receive);
 
   // Each send time the kernel has noted since.
-  using Stamped = std::function<void(std::uint64_t sequence, Instant sent)>;
   void collect_stamps(const Stamped& stamped);
 
   static constexpr std::size_t kBatch = 64;
@@ -65,6 +70,9 @@ class RawSocket {
   struct Buffers;
   RawSocket(Fd fd, Family family);
   void start_stamps_afresh();
+  void expect_stamps(std::span<const std::uint64_t> sequences) noexcept;
+  static void spread(std::span<const std::uint64_t> sequences, Instant from, Instant to,
+                     const Stamped& stamped);
 
   Fd fd_;
   Family family_;
@@ -78,6 +86,7 @@ class RawSocket {
   std::array<std::uint64_t, 4096> sequence_of_key_{};
   std::uint32_t next_key_ = 0;
   std::uint32_t unstamped_ = 0;  // sends whose stamp has not come yet
+  bool has_send_stamps_ = true;
 };
 
 }  // namespace isochrone::prober

@@ -38,9 +38,19 @@ class Round {
 
   // The target whose turn has come, if any; each call hands out one turn.
   std::optional<std::uint32_t> next(Monotonic now);
+  // Whose turn comes `ahead` turns later in this pass.
+  std::optional<std::uint32_t> upcoming(std::size_t ahead) const noexcept {
+    if (position_ + ahead >= order_.size()) return std::nullopt;
+    return order_[position_ + ahead];
+  }
   // When the next turn comes; the end of the round when none is left in it.
   Monotonic due() const;
   bool is_over(Monotonic now) const { return urgent_.empty() && has_ended(now); }
+
+  // How far turns lie apart.
+  Nanos spacing() const noexcept {
+    return pass_length_ / static_cast<std::int64_t>(order_.empty() ? 1 : order_.size());
+  }
 
   std::uint32_t number() const noexcept { return number_; }
   Monotonic started() const noexcept { return started_; }

@@ -13,6 +13,8 @@
 namespace isochrone::prober {
 namespace {
 
+constexpr unsigned kReceive = SOF_TIMESTAMPING_RX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE;
+
 // CMSG_NXTHDR takes a mutable msghdr though it changes nothing.
 template <class Use>
 void for_each_control(const msghdr& message, Use use) noexcept {
@@ -26,12 +28,16 @@ bool set_flags(int fd, unsigned flags) noexcept {
 
 }  // namespace
 
+Result<void> enable_receive_stamps(int fd) {
+  if (!set_flags(fd, kReceive)) return fail_errno("cannot ask for kernel timestamps", errno);
+  return {};
+}
+
 Result<void> enable_stamps(int fd) {
-  constexpr unsigned receive = SOF_TIMESTAMPING_RX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE;
   // TSONLY: the packet itself need not come back. The count restarts when OPT_ID is newly set.
   constexpr unsigned send =
       SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_OPT_ID | SOF_TIMESTAMPING_OPT_TSONLY;
-  if (!set_flags(fd, receive) || !set_flags(fd, receive | send)) {
+  if (!set_flags(fd, kReceive) || !set_flags(fd, kReceive | send)) {
     return fail_errno("cannot ask for kernel timestamps", errno);
   }
   return {};

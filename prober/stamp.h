@@ -20,6 +20,9 @@ namespace isochrone::prober {
 // Asked for again, it starts the count afresh.
 Result<void> enable_stamps(int fd);
 
+// On receipt alone.
+Result<void> enable_receive_stamps(int fd);
+
 // The software timestamp among a received message's control data.
 std::optional<Instant> stamp_of(const msghdr& message) noexcept;
 // Which send an error-queue message tells of.

@@ -32,6 +32,17 @@ void replace_addresses(Target& target, std::vector<Address> addresses) {
   target.addresses = std::move(addresses);
 }
 
+// Whoever answered last stays a representative, also when others are named now.
+void keep_who_answers(const Target& target, std::vector<Address>& addresses,
+                      const OptOut& opt_out) {
+  if (!target.is_settled || target.address >= target.addresses.size()) return;
+  const Address& answers = target.addresses[target.address];
+  const bool is_named = std::find(addresses.begin(), addresses.end(), answers) != addresses.end();
+  if (is_named || opt_out.check(answers) != Refusal::none) return;
+  if (addresses.size() == kMaxAddresses) addresses.pop_back();
+  addresses.push_back(answers);
+}
+
 }  // namespace
 
 TargetSet::Addition TargetSet::demand(const Prefix& prefix, std::span<const Address> addresses,
@@ -44,6 +55,7 @@ TargetSet::Addition TargetSet::demand(const Prefix& prefix, std::span<const Addr
     Target& target = slots_[slot];
     if (target.is_configured) return {Added::renewed, slot};  // who answers there is configured too
     target.expires = std::max(target.expires, expires);
+    keep_who_answers(target, kept, opt_out);
     replace_addresses(target, std::move(kept));
     by_weight_.erase({target.weight, slot});
     make_demanded(slot, weight);

@@ -5,6 +5,7 @@
 
 #include "prober/cookie.h"
 #include "prober/icmp.h"
+#include "prober/ip_header.h"
 
 namespace isochrone::prober {
 namespace {
@@ -49,6 +50,11 @@ std::uint32_t sequence_number(const SipKey& key, const TcpPorts& ports,
 Bytes encode_syn(const SipKey& key, const TcpPorts& ports, const Address& source,
                  const Probe& probe, MutableBytes buffer) noexcept {
   ByteWriter writer(buffer);
+  if (source.is_v4()) {
+    const auto identification = static_cast<std::uint16_t>(probe.sequence | 1);
+    write_ipv4(writer, {identification, 64, kProtocolTcp, source, probe.destination});
+  }
+  const std::size_t tcp_at = writer.position();
   writer.u16(source_port(ports, probe));
   writer.u16(ports.destination);
   writer.u32(sequence_number(key, ports, probe));
@@ -63,8 +69,8 @@ Bytes encode_syn(const SipKey& key, const TcpPorts& ports, const Address& source
   writer.u8(4);
   writer.u16(source.is_v4() ? 1460 : 1440);
   const std::uint32_t sum =
-      checksum_add(pseudo_header_sum(source, probe.destination), writer.written());
-  writer.patch_u16(16, checksum_finish(sum));
+      checksum_add(pseudo_header_sum(source, probe.destination), writer.written().subspan(tcp_at));
+  writer.patch_u16(tcp_at + 16, checksum_finish(sum));
   return writer.ok() ? writer.written() : Bytes();
 }
 

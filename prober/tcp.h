@@ -21,8 +21,9 @@
 namespace isochrone::prober {
 
 constexpr std::uint16_t kSourcePorts = 4096;
-constexpr std::size_t kSynBytes = 24;              // header and one option: maximum segment size
-constexpr std::uint64_t kSequenceMask = 0xf'ffff;  // the bits of Probe::sequence a SYN carries
+constexpr std::size_t kSynBytes = 24;                 // header and one option: maximum segment size
+constexpr std::size_t kMaxSynBytes = 20 + kSynBytes;  // with an IPv4 header
+constexpr std::uint64_t kSequenceMask = 0xf'ffff;     // the bits of Probe::sequence a SYN carries
 
 struct TcpPorts {
   std::uint16_t source_base = 61'440;  // kSourcePorts from here on
@@ -37,7 +38,7 @@ std::uint16_t source_port(const TcpPorts& ports, const Probe& probe) noexcept;
 std::uint32_t sequence_number(const SipKey& key, const TcpPorts& ports,
                               const Probe& probe) noexcept;
 
-// Writes the segment with its checksum over the pseudo header (RFC 9293 section 3.1, RFC 8200 8.1).
+// Writes the segment, for IPv4 with an IP header before it, with its checksum over the pseudo header (RFC 9293 section 3.1, RFC 8200 8.1).
 Bytes encode_syn(const SipKey& key, const TcpPorts& ports, const Address& source,
                  const Probe& probe, MutableBytes buffer) noexcept;
 

@@ -44,7 +44,6 @@ Result<Wire> Wire::open(const Options& options) {
   const auto base = source_base_here();
   if (!base && needs_source_ports(options.methods)) return tl::unexpected(base.error());
   if (base) wire.tcp_.source_base = *base;
-  wire.configure(options);
   std::string lacking;
   // DNS before ICMP, whose filter lets errors about the DNS socket's port through.
   for (const Method method : {Method::dns, Method::icmp, Method::tcp, Method::hop}) {
@@ -58,6 +57,7 @@ Result<Wire> Wire::open(const Options& options) {
       lacking = opened.error().text();
     }
   }
+  wire.configure(options);
   if (wire.usable(options.methods).empty()) {
     return fail(Errc::io, "no method can be used here: " + lacking);
   }
@@ -93,6 +93,7 @@ void Wire::configure(const Options& options) {
   contact_ = options.contact;
   text_ = probe_text(options.contact);
   tcp_.destination = options.tcp_port;
+  for (Port& port : ports_) port.socket.use_send_stamps(options.rate_pps <= kStampedRate);
 }
 
 std::vector<int> Wire::descriptors() const {
@@ -110,18 +111,25 @@ Wire::Port* Wire::port_of(Family family, Method method) noexcept {
 
 Echo Wire::echo(const Port& port) const {
   const std::uint16_t local = port.socket.local_port();
-  return {key_, local != 0 ? local : identifier_, text_};
+  return {key_, local != 0 ? local : identifier_, text_, local == 0};
 }
 
-void Wire::send(const Probe& probe, const Refused& refused) {
+void Wire::send(const Probe& probe, const Sending& sending) {
+  const Refused& refused = sending.refused;
   Port* port = port_of(probe.destination.family(), probe.method);
   if (port == nullptr) return refused(probe.sequence, EAFNOSUPPORT);
+  port->is_used = true;
+  const bool is_answered_by_icmp = probe.method == Method::hop || probe.method == Method::dns;
+  if (is_answered_by_icmp) {
+    Port* icmp = port_of(probe.destination.family(), Method::icmp);
+    if (icmp != nullptr) icmp->is_used = true;
+  }
   std::optional<Address> source;
   if (is_raw(probe.method)) {
     source = sources_.towards(probe.destination, probe.sent_at);
     if (!source) return refused(probe.sequence, errno != 0 ? errno : EADDRNOTAVAIL);
   }
-  if (port->socket.is_full()) port->socket.flush(refused);
+  if (port->socket.is_full()) flush(sending);
   const MutableBytes room = port->socket.room();
   switch (probe.method) {
     case Method::tcp:
@@ -135,8 +143,11 @@ void Wire::send(const Probe& probe, const Refused& refused) {
   }
 }
 
-void Wire::flush(const Refused& refused) {
-  for (Port& port : ports_) port.socket.flush(refused);
+void Wire::flush(const Sending& sending) {
+  const auto stamped = [&](std::uint64_t sequence, Instant sent) {
+    if (Probe* probe = sending.in_flight.find(sequence)) probe->sent = sent;
+  };
+  for (Port& port : ports_) port.socket.flush(sending.clock, sending.refused, stamped);
 }
 
 void Wire::collect_stamps(InFlight& in_flight) {
@@ -204,11 +215,20 @@ std::optional<Arrival> Wire::decode_error(const Address& from, Bytes segment,
 }
 
 void Wire::receive(int fd, InFlight& in_flight, const Arrived& arrived) {
-  const auto port = std::find_if(ports_.begin(), ports_.end(),
-                                 [&](const Port& p) { return p.socket.fd() == fd; });
-  if (port == ports_.end()) return;
-  port->socket.receive([&](const Endpoint& from, Bytes segment, Instant received) {
-    auto arrival = decode(*port, from, segment, in_flight);
+  for (Port& port : ports_) {
+    if (port.socket.fd() == fd) receive(port, in_flight, arrived);
+  }
+}
+
+void Wire::receive(InFlight& in_flight, const Arrived& arrived) {
+  for (Port& port : ports_) {
+    if (port.is_used) receive(port, in_flight, arrived);
+  }
+}
+
+void Wire::receive(Port& port, InFlight& in_flight, const Arrived& arrived) {
+  port.socket.receive([&](const Endpoint& from, Bytes segment, Instant received) {
+    auto arrival = decode(port, from, segment, in_flight);
     if (!arrival) return;
     arrival->received = received;
     arrived(*arrival);

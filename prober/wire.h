@@ -4,6 +4,8 @@
 //
 // Threads:   open() anywhere, in the network namespace to probe from; then the prober's loop.
 // Ownership: owns its sockets and the key of the cookies, which no other process knows.
+// Stamps:    of sending by the kernel up to kStampedRate probes a second; above, where they cost a
+//            fifth of a probe, from the clock before and after each batch.
 // Rights:    with CAP_NET_RAW every method; without it ICMP echo where the host lets its users ping,
 //            and DNS: methods() says what is left.
 #pragma once
@@ -26,6 +28,8 @@ namespace isochrone::prober {
 
 class Wire {
  public:
+  static constexpr std::uint32_t kStampedRate = 50'000;
+
   // Opens what it can; an error when that serves none of options.methods.
   static Result<Wire> open(const Options& options);
 
@@ -37,22 +41,31 @@ class Wire {
   // A probe leaves with the next flush(), or before when a batch is full. `refused` gets the sequence
   // of each that the kernel did not take, and the errno.
   using Refused = RawSocket::Refused;
-  void send(const Probe& probe, const Refused& refused);
-  void flush(const Refused& refused);
+  using Arrived = std::function<void(const Arrival&)>;
+  struct Sending {
+    const Loop& clock;
+    InFlight& in_flight;  // gets the send times
+    Refused refused;
+  };
+  void send(const Probe& probe, const Sending& sending);
+  void flush(const Sending& sending);
 
   // Puts the kernel's send times into the probes they belong to.
   void collect_stamps(InFlight& in_flight);
-  // `arrived` gets every packet that claims to answer a probe.
-  using Arrived = std::function<void(const Arrival&)>;
+  // `arrived` gets every packet that claims to answer a probe; from one socket, or from each
+  // that may have answers to what was sent.
   void receive(int fd, InFlight& in_flight, const Arrived& arrived);
+  void receive(InFlight& in_flight, const Arrived& arrived);
 
  private:
   struct Port {
     Family family;
     Method method;
     RawSocket socket;
+    bool is_used = false;  // answers to what was sent may come here
   };
   Wire() = default;
+  void receive(Port& port, InFlight& in_flight, const Arrived& arrived);
   Result<void> open_port(Family family, Method method);
   Port* port_of(Family family, Method method) noexcept;
   std::optional<Arrival> decode(const Port& port, const Endpoint& from, Bytes segment,

@@ -160,6 +160,26 @@ TEST_F(ConfigTest, ReadsEveryRoleOfOneNode) {
   EXPECT_EQ(config.prober.opt_out.size(), 2U);
 }
 
+TEST_F(ConfigTest, ReadsTheListsOfAProber) {
+  scratch_.write("hits", "198.51.100.0/24 198.51.100.7 198.51.100.8\n203.0.113.9\n");
+  scratch_.write("out", "192.0.2.0/24\n");
+  const std::string start = "node: {name: n}\ncollector: {url: 'http://127.0.0.1:1'}\n";
+  const Config config = parse(start +
+                              "prober: {site: fra, hit-list: hits, opt-out: 10.0.0.0/8, "
+                              "opt-out-file: out, rate-per-network: 3}\n");
+  ASSERT_EQ(config.prober.targets.size(), 3U);
+  EXPECT_EQ(config.prober.targets[1].address.to_string(), "198.51.100.8");
+  EXPECT_EQ(config.prober.targets[2].prefix.to_string(), "203.0.113.0/24");
+  EXPECT_EQ(config.prober.opt_out.size(), 2U);
+  EXPECT_EQ(config.prober.rate_per_network_pps, 3U);
+  EXPECT_EQ(config.prober.methods.size(), 4U);
+  scratch_.write("out", "192.0.2.0/24\nnobody\n");
+  const auto wrong = parse_config(start + "prober: {site: fra, opt-out-file: out}\n",
+                                  (scratch_.path() / "c.yaml").string());
+  ASSERT_FALSE(wrong);
+  EXPECT_NE(wrong.error()[0].text().find("/out:2: "), std::string::npos) << wrong.error()[0].text();
+}
+
 TEST_F(ConfigTest, ReadsZonesSitesAndServices) {
   const Config config = parse(kWhole);
   ASSERT_EQ(config.dns.zones.size(), 1U);

@@ -136,5 +136,18 @@ TEST(Icmp, SaysWhoProbesWithinTheLongestPacket) {
   EXPECT_EQ(packet.size(), 42 + text.size());
 }
 
+TEST(Icmp, AnIpHeaderComesFirstWhereTheSocketWantsIt) {
+  const Echo raw{kKey, kEcho.identifier, kEcho.text, true};
+  const Packet bare = encode(probe_to("192.0.2.1"));
+  const Packet whole = encode(probe_to("192.0.2.1"), raw);
+  ASSERT_EQ(whole.size(), bare.size() + kIpv4HeaderBytes);
+  EXPECT_EQ(Packet(whole.begin() + 20, whole.end()), bare);
+  EXPECT_EQ(whole[0], 0x45);
+  EXPECT_EQ(whole[9], 1);                           // ICMP
+  EXPECT_NE(load_be<std::uint16_t>(&whole[4]), 0);  // or the kernel draws one
+  EXPECT_EQ(load_be<std::uint32_t>(&whole[16]), 0xc0000201U);
+  EXPECT_EQ(encode(probe_to("2001:db8::1"), raw), encode(probe_to("2001:db8::1")));
+}
+
 }  // namespace
 }  // namespace isochrone::prober

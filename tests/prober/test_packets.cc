@@ -35,6 +35,7 @@ class Packets : public testing::Test {
     options.methods = {method};
     options.round_interval = Millis(300);
     options.timeout = Millis(200);
+    options.rate_per_network_pps = 100'000;  // one host stands for many
     options.contact = "noc@example.net";
     options.targets = {{Prefix(address(to), address(to).width()), address(to)}};
     return options;
@@ -242,6 +243,26 @@ TEST_F(Packets, HundredsOfTargetsAreAllAnsweredAndStampedByTheKernel) {
   options.rate_pps = 2'000;
   for (const Observation& one : observe(options, 1'200)) EXPECT_TRUE(one.rtt.has_value());
   EXPECT_EQ(counters.of(Method::icmp).lost.value(), 0U);
+}
+
+TEST_F(Packets, ThousandsAreSentInBatchesWithTheKernelsStampsAndWithout) {
+  for (const std::uint32_t rate : {Wire::kStampedRate, Wire::kStampedRate + 1}) {
+    Options options = options_for("10.99.0.2", Method::icmp);
+    options.targets.clear();
+    for (std::uint32_t i = 0; i < 2'000; ++i) {
+      const auto high = static_cast<std::uint8_t>(i >> 8);
+      const auto low = static_cast<std::uint8_t>(i);
+      options.targets.push_back({Prefix(Address::v4(10, high, low, 0), 24), address("10.99.0.2")});
+    }
+    options.rate_pps = rate;
+    options.timeout = Millis(2'000);  // a loaded machine may keep us from reading
+    for (const Observation& one : observe(options, 6'000)) {
+      ASSERT_TRUE(one.rtt.has_value());
+      EXPECT_GE(*one.rtt, Nanos(0));
+    }
+  }
+  EXPECT_EQ(counters.of(Method::icmp).forged.value(), 0U);
+  EXPECT_EQ(counters.of(Method::icmp).duplicate.value(), 0U);
 }
 
 TEST_F(Packets, AProberWithoutACollectorStartsReloadsAndStops) {

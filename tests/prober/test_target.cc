@@ -79,5 +79,24 @@ TEST(TargetSet, RefusesATargetWithoutAnAddressThatMayBeProbed) {
             Added::refused);
 }
 
+TEST(TargetSet, WhoAnswersStaysARepresentativeWhenOthersAreNamed) {
+  TargetSet targets;
+  const OptOut all({}, true);
+  const std::vector first{address("10.0.0.1"), address("10.0.0.2")};
+  const auto added = targets.demand(prefix("10.0.0.0/24"), first, 1, at(Seconds(9)), all);
+  Target& target = targets.at(added.slot);
+  target.address = 1;
+  target.is_settled = true;
+  std::vector<Address> others;
+  for (std::uint8_t i = 10; i < 10 + kMaxAddresses; ++i) others.push_back(Address::v4(10, 0, 0, i));
+  targets.demand(prefix("10.0.0.0/24"), others, 1, at(Seconds(9)), all);
+  EXPECT_EQ(target.addresses.size(), kMaxAddresses);
+  ASSERT_TRUE(target.is_settled);
+  EXPECT_EQ(target.addresses.at(target.address), first[1]);
+  targets.demand(prefix("10.0.0.0/24"), others, 1, at(Seconds(9)),
+                 OptOut({prefix("10.0.0.2/32")}, true));
+  EXPECT_FALSE(target.is_settled);
+}
+
 }  // namespace
 }  // namespace isochrone::prober

@@ -32,8 +32,9 @@ Probe probe_to(std::string_view to, std::uint64_t sequence = 0x5'1234) {
 }
 
 Packet encode(std::string_view source, const Probe& probe) {
-  std::array<std::uint8_t, kSynBytes> buffer{};
-  const Bytes segment = encode_syn(kKey, kPorts, address(source), probe, buffer);
+  std::array<std::uint8_t, kMaxSynBytes> buffer{};
+  Bytes segment = encode_syn(kKey, kPorts, address(source), probe, buffer);
+  if (probe.destination.is_v4()) segment = segment.subspan(20);  // the IP header
   return {segment.begin(), segment.end()};
 }
 
