@@ -6,6 +6,7 @@ usage: scripts/bench dns [--rounds N] [--seconds S] [--only NAME,..] [--quick] [
        scripts/bench xdp [--rounds N] [--seconds S] [--only static,routed] [--quick] [--json FILE]   (root)
        scripts/bench routing [--data DIR] [--draws D] [--sites N] [--seed N] [--svg DIR] [--json FILE]
        scripts/bench changepoints --data DIR [--json FILE]
+       scripts/bench prober [--rounds N] [--quick] [--json FILE]   (root)
        scripts/bench events [--rounds N] [--seconds S] [--data DIR] [--json FILE]
        scripts/bench prefix_table|compile|answer|sign|reduce|probe [--json FILE]
        scripts/bench instructions
@@ -24,6 +25,8 @@ routing       what answers cost beyond the best site, by paths measured, beside 
               the slice that comes with the sources is used. --svg writes the plots of docs/routing-quality.md.
 changepoints  whether estimates notice that a path changed, on traces with labelled moments of change, one sample
               a window. DIR holds real/ and artificial/, of files `time;rtt;cp` (gzip or plain).
+prober        pings by the prober's engine, fping and zmap over a cable between two network namespaces: probes
+              a second, CPU time and memory, unpaced and paced, and round trips with few and many targets.
 instructions  what callgrind counts for one answer(), by kind of query; needs no quiet machine.
 events        durable ingest through the collector's API, and how long an acknowledgement takes at half
               of that. Peers keep octets of the same number: RocksDB with a sync per batch, a file with
@@ -48,6 +51,7 @@ sys.path.insert(0, str(ROOT / "bench"))
 import dns_cases  # noqa: E402
 import dns_peers  # noqa: E402
 import events_compare  # noqa: E402
+import prober_cases  # noqa: E402
 import routing  # noqa: E402
 import xdp_cases  # noqa: E402
 
@@ -117,7 +121,7 @@ def change_points(data):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("name", choices=["dns", "xdp", "routing", "changepoints", "instructions", "events",
+    parser.add_argument("name", choices=["dns", "xdp", "routing", "changepoints", "prober", "instructions", "events",
                                          *MICRO])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2)
@@ -145,6 +149,9 @@ def main():
         results = routing.run(BUILD, options)
     elif options.name == "changepoints":
         results = change_points(options.data)
+    elif options.name == "prober":
+        print("versions: " + dns_peers.version("fping") + ", " + dns_peers.version("zmap"))
+        results = prober_cases.Bench(BUILD, options).run()
     elif options.name == "instructions":
         results = count_instructions()
     elif options.name == "events":
