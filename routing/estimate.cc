@@ -19,7 +19,7 @@ constexpr Micros kLeastJump{1'000};
 constexpr int kLeastJumpShare = 100;  // one in so many
 // Chance alone takes a median five standard errors away less than once in a million windows.
 constexpr int kJumpErrors = 5;
-// Fewer answers may be stragglers: windows of them must say the same until they are as many.
+// Fewer answers may be stragglers: until windows of them say the same and are as many, they pull only.
 constexpr std::uint32_t kJumpAnswers = 3;
 constexpr int kAsideErrors = 3;  // each of them, and all on one side
 // One straggler among few answers makes the deviation of a window many times that of the path.
@@ -90,36 +90,51 @@ Loss fold_loss(const Estimate& before, const WindowSummary& window) {
   return {(known * memory + lost * 1'000 + carry) / weight, false};
 }
 
-// What few answers said that left the noise is held aside until as many as replace the past agree.
-Estimate set_aside(const Estimate& before, const WindowSummary& window) {
-  Estimate after = before;
+// As it was before few answers pulled it.
+Estimate settled(const Estimate& pulled) {
+  Estimate known = pulled;
+  if (pulled.aside_answers == 0) return known;
+  known.p50 = pulled.aside;
+  known.p90 = pulled.p90 - (pulled.p50 - pulled.aside);
+  known.aside = Micros{0};
+  known.aside_answers = 0;
+  return known;
+}
+
+// Few answers that left the noise weigh as much as one each against all that is known: the median is
+// what it was and they, averaged. As many as replace the past do so; one that is back undoes it.
+Estimate pull(const Estimate& before, const Estimate& known, const WindowSummary& window) {
   const bool agrees =
-      before.aside_answers > 0 && (before.aside > before.p50) == (window.p50 > before.p50);
+      before.aside_answers > 0 && (before.p50 > before.aside) == (window.p50 > known.p50);
   const Count held = agrees ? before.aside_answers : 0;
   const Count answers = held + window.answered;
-  after.aside = average(before.aside, held, window.p50, window.answered);
-  after.aside_answers = static_cast<std::uint8_t>(answers);
-  if (answers < kJumpAnswers) return after;
-  const Micros moved = after.aside - before.p50;
-  after.min = std::min(window.min, after.aside);
-  after.p50 = after.aside;
-  after.p90 = std::max(before.p90 + moved, after.aside);
+  const Micros of_held = agrees ? before.p50 * (held + 1) - known.p50 : Micros{0};
+  const Micros sum = of_held + window.p50 * Count{window.answered};
+  Estimate after = known;
+  if (answers < kJumpAnswers) {
+    after.p50 = (known.p50 + sum) / (answers + 1);
+    after.p90 = known.p90 + (after.p50 - known.p50);
+    after.min = std::min(known.min, window.min);
+    after.aside = known.p50;
+    after.aside_answers = static_cast<std::uint8_t>(answers);
+    return after;
+  }
+  after.p50 = sum / answers;
+  after.p90 = std::max(known.p90 + (after.p50 - known.p50), after.p50);
+  after.min = std::min(window.min, after.p50);
   after.samples = static_cast<std::uint32_t>(answers);
-  after.aside = Micros{0};
-  after.aside_answers = 0;
   return after;
 }
 
 // Replaces the times of an estimate by a window's, or averages them. Both have answers, or `before`
 // none.
-Estimate fold_times(const Estimate& before, const WindowSummary& window) {
+Estimate fold_times(const Estimate& pulled, const WindowSummary& window) {
+  Estimate before = settled(pulled);
+  before.method = window.method;
   Estimate after = before;
-  after.method = window.method;
   const bool is_first = before.samples == 0;
   const bool has_jumped = !is_first && left_the_noise(before, window);
-  if (has_jumped && window.answered < kJumpAnswers) return set_aside(after, window);
-  after.aside = Micros{0};
-  after.aside_answers = 0;
+  if (has_jumped && window.answered < kJumpAnswers) return pull(pulled, before, window);
   if (is_first || has_jumped) {
     after.min = window.min;
     after.p50 = window.p50;

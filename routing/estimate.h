@@ -25,8 +25,8 @@ struct Estimate {
   std::uint32_t samples = 0;  // answers in the windows that count; 0: never answered
   std::uint16_t loss_permille = 0;
   Method method = Method::icmp;  // of the last window with answers
-  // What the last windows of few answers said that left the noise on one side, until enough agree:
-  // their mean, and how many answers.
+  // While windows of a few answers that left the noise pull at p50: how many answers, and what p50 was
+  // before and is again when they were stragglers.
   std::uint8_t aside_answers = 0;
   Micros aside{0};
 
@@ -55,7 +55,8 @@ constexpr std::uint32_t kMemoryProbes = 256;
 // The estimate after one more window, in order of `end`. Pure: same inputs, same bytes. A median
 // that left the noise replaces the past at once (a path that changed must not be averaged with what
 // it was), and so does a loss that chance does not explain; otherwise windows are averaged by their
-// answers, the past bounded by the memory above. A window without answers moves no time but `at`.
+// answers, the past bounded by the memory above. Of answers that come one by one three that agree replace the
+// past; until then they pull, and one that is back undoes it. A window without answers moves no time but `at`.
 Estimate fold_window(const Estimate& before, const WindowSummary& window);
 
 // How many probes the estimate's loss is known from, about.
