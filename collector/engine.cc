@@ -17,9 +17,6 @@ namespace {
 // Windows close and silence is noticed this long after they are due at most.
 constexpr Millis kTick{50};
 constexpr Seconds kTrimEvery{60};
-// A clock that was set forward may be wrong: it is not believed about what is too old until somebody
-// had an hour to set it right. Nor when a life begins so long after the last event arrived.
-constexpr Seconds kDoubt{3'600};
 constexpr Nanos kForEver = Seconds(std::int64_t{100} * 365 * 24 * 3'600);
 // A trim must not hold up the next post for long: about 10 ms each.
 constexpr std::size_t kTrimAtOnce = 5'000;
@@ -82,6 +79,7 @@ Engine::Engine(Loop& loop, EventLog& log, const Options& options, const routing:
       readers_(readers),
       geo_(std::move(geo)),
       started_at_(loop.wall()),
+      age_doubt_(log, started_at_, loop.now()),
       mailbox_(loop, [this](std::vector<Message> messages) { handle(std::move(messages)); }),
       timer_(loop, [this] { tick(); }) {
   core_.set_map(geo_);
@@ -92,15 +90,6 @@ Engine::Engine(Loop& loop, EventLog& log, const Options& options, const routing:
     // Since when it is silent is not kept: since this start at the latest.
     if (log_.last(static_cast<event::Channel>(i)) > 0) arrived_[i] = started_at_;
   }
-  bool is_empty = true;
-  bool has_rested = true;
-  for (std::size_t i = 0; i < event::kChannels; ++i) {
-    const auto channel = static_cast<event::Channel>(i);
-    is_empty = is_empty && log_.last(channel) == 0;
-    has_rested = has_rested && log_.before(channel, started_at_ - kDoubt) == log_.last(channel);
-  }
-  static_cast<void>(clock_.observe(started_at_, loop_.now()));
-  if (has_rested && !is_empty) believes_ages_at_ = loop_.now() + kDoubt;
   timer_.start(kTick, kTick);
 }
 
@@ -207,6 +196,7 @@ void Engine::admit(std::vector<Submission>& submissions, Admission& admission) {
 }
 
 void Engine::commit(std::vector<Submission> submissions) {
+  look_at_clock();  // before events arrive by its new time
   Admission admission;
   admission.outcomes.resize(submissions.size());
   for (std::size_t i = 0; i < submissions.size(); ++i) {
@@ -311,18 +301,21 @@ void Engine::flush_outbox() {
 }
 
 void Engine::look_at_clock() {
-  const auto step = clock_.observe(now(), loop_.now());
+  const auto step = age_doubt_.observe(now(), loop_.now());
   if (!step) return;
   const bool is_forward = step->count() > 0;
-  log_warning(fmt::format("the clock was set {} by={}{}", is_forward ? "forward" : "back",
-                          format_duration(std::chrono::round<Seconds>(std::chrono::abs(*step))),
-                          is_forward ? " nothing_is_too_old_for=" + format_duration(kDoubt) : ""));
-  if (is_forward) believes_ages_at_ = loop_.now() + kDoubt;
+  log_warning(
+      fmt::format("the clock was set {} by={}{}", is_forward ? "forward" : "back",
+                  format_duration(std::chrono::round<Seconds>(std::chrono::abs(*step))),
+                  is_forward ? " nothing_is_too_old_for=" + format_duration(AgeDoubt::kSpan) : ""));
+  if (is_forward) core_.keep({AgeDoubt::note(now())});
+  core_.advance(now());  // what comes next is measured by the new time
+  flush_outbox();
 }
 
 void Engine::trim() {
   Retention keep = retention(options_);
-  if (loop_.now() < believes_ages_at_) {
+  if (!age_doubt_.is_over(loop_.now())) {
     for (Keep& each : keep) each.age = kForEver;
   }
   const bool is_behind = log_.trim(keep, now(), kTrimAtOnce) >= kTrimAtOnce;

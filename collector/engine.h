@@ -16,11 +16,11 @@
 #include <variant>
 #include <vector>
 
-#include "base/clock_step.h"
 #include "base/counter.h"
 #include "base/http_server.h"
 #include "base/loop.h"
 #include "base/mailbox.h"
+#include "collector/age_doubt.h"
 #include "collector/core.h"
 #include "collector/event_log.h"
 #include "collector/incidents.h"
@@ -108,9 +108,8 @@ class Engine {
   Monotonic next_compile_{};
   bool is_broken_ = false;
   Instant started_at_;
+  AgeDoubt age_doubt_;
   Monotonic next_trim_{};
-  Monotonic believes_ages_at_{};
-  ClockStep clock_;
   Counters counters_;
   Mailbox<Message> mailbox_;
   Timer timer_;

@@ -177,7 +177,10 @@ std::uint64_t Scene::differences(const States& expected, const std::set<Prefix>&
   for (const auto& [prefix, state] : expected) {
     if (forget.contains(prefix)) continue;
     const auto found = states.find(prefix);
-    bool is_same = found != states.end() && found->second == state;
+    // A decision that time alone brought says the state again: when that came, the events do not tell.
+    bool is_same = found != states.end() && found->second.paths == state.paths &&
+                   found->second.preferences == state.preferences &&
+                   found->second.version >= state.version;
     for (const event::State::Path& path : state.paths) {
       const auto& shown = paths[{prefix.to_string(), path.site}];
       is_same = is_same && shown.is_object() && shown["p50_us"] == path.estimate.p50.count() &&
@@ -186,7 +189,7 @@ std::uint64_t Scene::differences(const States& expected, const std::set<Prefix>&
     }
     if (is_same) continue;
     ++count;
-    difference_ = "of the log:    " + event::to_json({{}, {}, {}, state}) + "\nof the events: " +
+    difference_ = "of the events: " + event::to_json({{}, {}, {}, state}) + "\nof the log:    " +
                   (found == states.end() ? "none" : event::to_json({{}, {}, {}, found->second})) +
                   "\n";
     for (const auto& [path, shown] : paths) difference_ += "shown:         " + shown.dump() + "\n";
