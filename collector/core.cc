@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/crc32c.h"
 #include "event/codec.h"
 #include "event/convert.h"
 
@@ -21,6 +22,13 @@ constexpr std::size_t kReplayPage = 10'000;
 
 Bytes as_bytes(std::string_view text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
+
+// A browser is one by its task, everybody else by source and method.
+std::uint32_t voice_of(const event::Event& event) {
+  const auto& measurement = std::get<event::Measurement>(event.payload);
+  if (measurement.method == routing::Method::beacon) return crc32c(as_bytes(event.task));
+  return crc32c(as_bytes(event.id.source)) + static_cast<std::uint32_t>(measurement.method);
 }
 
 // Every event of a channel that is kept, in order; of every channel without one.
@@ -166,6 +174,7 @@ void Core::reconfigure(const Options& options, const routing::Topology& topology
       health.take_over(*site, health_.sites()[i]);
     }
   }
+  juries_.clear();
   windows_.renumber(
       [&](routing::SiteId old) { return topology.find_site(topology_.sites[old.index()].name); });
   state_ = std::move(moved);
@@ -225,7 +234,7 @@ void Core::apply_payload(const event::Measurement& measurement, const event::Eve
   next_measurement_ = std::max(next_measurement_, position + 1);
   const auto site = topology_.find_site(measurement.site);
   if (!site) return;
-  const Sample sample{event.time, measurement.rtt, measurement.method};
+  const Sample sample{event.time, measurement.rtt, measurement.method, voice_of(event)};
   switch (windows_.add({measurement.prefix, *site}, sample, position)) {
     case OpenWindows::Added::kept:
       ++counts_.samples;
@@ -288,15 +297,25 @@ void Core::advance(Instant now) {
 }
 
 void Core::fold(const std::vector<ClosedWindow>& closed, Instant now) {
+  for (const ClosedWindow& window : closed) {
+    const auto* known = state_.find(window.path.prefix);
+    const auto* estimate = known != nullptr ? known->find(window.path.site) : nullptr;
+    if (estimate != nullptr) juries_.listen(window.path, *estimate, window.summary);
+  }
   for (auto it = closed.begin(); it != closed.end();) {
     // All paths of one prefix in one window are folded before its preferences are decided.
     const Prefix prefix = it->path.prefix;
     const Instant end = it->summary.end;
     routing::PrefixState& known = state_.at(prefix);
+    bool has_news = false;
     for (; it != closed.end() && it->path.prefix == prefix && it->summary.end == end; ++it) {
-      fold(known, it->path.site, it->summary);
+      has_news |= weigh(known, *it);
       ++counts_.windows_closed;
-      counts_.samples_reduced += it->summary.answered + it->summary.lost;
+      counts_.samples_reduced += it->samples;
+    }
+    if (!has_news) {
+      if (known.paths.empty()) state_.erase(prefix);
+      continue;
     }
     const auto micros = static_cast<std::uint64_t>(unix_nanos(end) / 1000);
     known.version = std::max(known.version + 1, micros);
@@ -305,6 +324,7 @@ void Core::fold(const std::vector<ClosedWindow>& closed, Instant now) {
     say_state(known, now);
   }
   if (closed.empty()) return;
+  drop_claims(now);
   touch(now);
   outbox_.notes.push_back(
       {std::string(kProgressNote),

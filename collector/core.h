@@ -20,9 +20,10 @@
 #include "base/time.h"
 #include "collector/balance.h"
 #include "collector/catchment.h"
-#include "collector/core_counts.h"
+#include "collector/core_values.h"
 #include "collector/dedup.h"
 #include "collector/event_log.h"
+#include "collector/jury.h"
 #include "collector/options.h"
 #include "collector/plan.h"
 #include "collector/resolver_map.h"
@@ -40,18 +41,8 @@ namespace isochrone::collector {
 class Core {
  public:
   using Counts = CoreCounts;
-  struct Admitted {
-    std::vector<event::Event> fresh;
-    std::vector<std::size_t> fresh_at;     // their indexes among what was given
-    std::vector<event::Event> repeated;    // whose id was seen before
-    std::vector<std::size_t> repeated_at;  // likewise
-    std::vector<std::size_t> refused;      // indexes: too many sources
-  };
-  struct Outbox {
-    std::vector<event::Event> events;
-    std::vector<Note> notes;
-    bool empty() const { return events.empty() && notes.empty(); }
-  };
+  using Admitted = CoreAdmitted;
+  using Outbox = CoreOutbox;
 
   // `epoch`: the start of this life in Unix microseconds, part of the ids of what the core says.
   Core(const Options& options, const routing::Topology& topology, std::uint64_t epoch);
@@ -89,6 +80,7 @@ class Core {
   const Targets& targets() const noexcept { return targets_; }
   const Plan& plan() const noexcept { return plan_; }
   const OpenWindows& windows() const noexcept { return windows_; }
+  const Juries& juries() const noexcept { return juries_; }
   const Catchments& catchments() const noexcept { return catchments_; }
   const Balance& balance() const noexcept { return balance_; }
   const ResolverMap& resolvers() const noexcept { return resolvers_; }
@@ -115,6 +107,8 @@ class Core {
   void touch(Instant now);
   void fold(routing::PrefixState& known, routing::SiteId site,
             const routing::WindowSummary& window);
+  bool weigh(routing::PrefixState& known, const ClosedWindow& window);
+  void drop_claims(Instant now);
   bool decide(routing::PrefixState& known, Instant now);
   void rebuild(const EventLog& log, Instant now);
   bool note_beacon(const event::Event& event, Instant now);
@@ -128,6 +122,7 @@ class Core {
   std::uint64_t sequence_ = 0;
   Dedup dedup_;
   OpenWindows windows_;
+  Juries juries_;
   routing::PerformanceState state_;
   routing::Persistence persistence_;
   SiteHealth health_;

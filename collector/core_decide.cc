@@ -12,6 +12,9 @@ namespace {
 
 // Paths that are silent are looked for this often: what follows a minute late costs nothing.
 constexpr Seconds kSweep{60};
+// A path that a prober saw so lately needs no browser's word. Under a budget each is seen once in the
+// lifetime of a target, five minutes.
+constexpr Seconds kWatched{330};
 
 }  // namespace
 
@@ -28,6 +31,55 @@ void Core::fold(routing::PrefixState& known, routing::SiteId site,
     persistence_.observe(pause, before.p50, path.usual.level(), window.p50);
   }
   path.usual.hold(before.p50, after.p50, pause);
+}
+
+// A closed window: what probers saw counts, what browsers say counts once a jury of them agrees. Where a
+// prober that is believed sees the path, it is the better witness, and browsers only judge it.
+bool Core::weigh(routing::PrefixState& known, const ClosedWindow& window) {
+  const routing::SiteId site = window.path.site;
+  const routing::WindowSummary& seen = window.summary;
+  bool has_news = false;
+  if (seen.answered > 0) juries_.claim(window.path, seen.p50, seen.end);
+  const routing::Estimate* before = known.find(site);
+  // A network that answers no prober while its browsers are served tells nothing of the path.
+  const bool is_deaf = seen.answered == 0 && before != nullptr && before->samples > 0 &&
+                       before->method == routing::Method::beacon;
+  if (seen.answered + seen.lost > 0 && juries_.is_believed(site) && !is_deaf) {
+    fold(known, site, seen);
+    has_news = true;
+  }
+  if (window.votes.empty()) return has_news;
+  const auto verdict = juries_.hear(window.path, window.votes, seen.end);
+  if (!verdict) return has_news;
+  const routing::Estimate* estimate = known.find(site);
+  const bool is_watched = estimate != nullptr && estimate->samples > 0 &&
+                          estimate->method != routing::Method::beacon &&
+                          seen.end - estimate->at <= kWatched && juries_.is_believed(site);
+  if (is_watched) return has_news;
+  fold(known, site, juries_.without_bias(*verdict));
+  return true;
+}
+
+// What probers claimed that are not believed any more.
+void Core::drop_claims(Instant now) {
+  for (const routing::SiteId site : juries_.take_fallen()) {
+    std::vector<Prefix> theirs;
+    for (const auto& [prefix, known] : state_.prefixes()) {
+      const routing::Estimate* estimate = known.find(site);
+      if (estimate != nullptr && estimate->method != routing::Method::beacon) {
+        theirs.push_back(prefix);
+      }
+    }
+    std::sort(theirs.begin(), theirs.end());
+    for (const Prefix& prefix : theirs) {
+      routing::PrefixState& known = state_.at(prefix);
+      std::erase_if(known.paths, [&](const auto& path) { return path.site == site; });
+      decide(known, now);
+      ++known.version;
+      say_state(known, now);
+      if (known.paths.empty()) state_.erase(prefix);
+    }
+  }
 }
 
 bool Core::decide(routing::PrefixState& known, Instant now) {
@@ -58,6 +110,7 @@ void Core::sweep(Instant now) {
     if (is_due) due.push_back(prefix);
   }
   last_sweep_ = now;
+  juries_.forget_old(now);
   std::sort(due.begin(), due.end());
   bool has_changed = false;
   for (const Prefix& prefix : due) {

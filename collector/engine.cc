@@ -27,6 +27,11 @@ std::uint64_t epoch_of(Instant start) {
   return static_cast<std::uint64_t>(unix_nanos(start) / 1000);
 }
 
+routing::SiteMask all_of(const routing::Topology& topology) {
+  const std::size_t sites = topology.sites.size();
+  return sites >= routing::kMaxSites ? routing::kAllSites : (routing::SiteMask{1} << sites) - 1;
+}
+
 Retention retention(const Options& options) {
   Retention keep;
   for (std::size_t i = 0; i < keep.size(); ++i) {
@@ -78,6 +83,7 @@ Engine::Engine(Loop& loop, EventLog& log, const Options& options, const routing:
       core_(options, topology, epoch_of(loop.wall())),
       readers_(readers),
       geo_(std::move(geo)),
+      believed_(all_of(topology)),
       started_at_(loop.wall()),
       age_doubt_(log, started_at_, loop.now()),
       mailbox_(loop, [this](std::vector<Message> messages) { handle(std::move(messages)); }),
@@ -322,10 +328,34 @@ void Engine::trim() {
   next_trim_ = is_behind ? loop_.now() : loop_.now() + kTrimEvery;
 }
 
+// What an operator has to know: a site is measured in vain.
+void Engine::look_at_probers() {
+  const auto& sites = core_.topology().sites;
+  routing::SiteMask believed = 0;
+  for (std::size_t i = 0; i < sites.size(); ++i) {
+    const routing::SiteId site(static_cast<std::uint16_t>(i));
+    if (core_.juries().is_believed(site)) believed |= routing::site_bit(site);
+  }
+  const routing::SiteMask changed = std::exchange(believed_, believed) ^ believed;
+  for (std::size_t i = 0; i < sites.size() && changed != 0; ++i) {
+    const auto bit = routing::site_bit(routing::SiteId(static_cast<std::uint16_t>(i)));
+    if ((changed & bit) == 0) continue;
+    if ((believed & bit) != 0) {
+      log_info(fmt::format("the prober is believed again site={}", sites[i].name));
+    } else {
+      log_warning(
+          fmt::format("what the prober says does not fit and does not count any more site={} "
+                      "see=docs/measurement.md",
+                      sites[i].name));
+    }
+  }
+}
+
 void Engine::tick() {
   look_at_clock();
   static_cast<void>(catch_up());
   core_.advance(now());
+  look_at_probers();
   flush_outbox();
   if (loop_.now() >= next_trim_) trim();
 }
@@ -349,6 +379,7 @@ void Engine::reconfigure(const Options& options, const routing::Topology& topolo
   table_.reset();
   core_.set_map(geo_);
   core_.reconfigure(options, topology);
+  believed_ = all_of(topology);
 }
 
 }  // namespace isochrone::collector

@@ -92,6 +92,7 @@ class Engine {
   void remember_tasks();
   void tick();
   void look_at_clock();
+  void look_at_probers();
   void trim();
 
   Loop& loop_;
@@ -103,6 +104,7 @@ class Engine {
   std::array<std::optional<Instant>, event::kChannels> arrived_;  // the last event, by Channel
   Readers& readers_;
   std::shared_ptr<const routing::GeoPrior> geo_;
+  routing::SiteMask believed_;  // sites whose probers were, at the last tick
   std::shared_ptr<const routing::RoutingTable> table_;
   std::uint64_t compiled_generation_ = 0;
   Monotonic next_compile_{};

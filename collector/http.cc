@@ -84,6 +84,10 @@ void measure_engine(Engine& engine, Metrics& metrics) {
   total("preferences_changed_total", "Changes of a preferred site.", counts.preferences_changed);
   total("sightings_total", "Halves of beacon tasks: resolvers and clients.", counts.sightings);
   total("sightings_lost_total", "Of them, too late to count or too many.", counts.sightings_lost);
+  total("verdicts_total", "Times that enough browsers agreed on a path.", core.juries().verdicts());
+  total("juries_hung_total", "Times that browsers could not agree.", core.juries().hung());
+  metrics.gauge("isochrone_collector_browser_bias_seconds", "What browsers see more than probers.",
+                static_cast<double>(core.juries().bias().count()) / 1e6);
   gauge("resolvers", "Resolvers whose clients are known.", core.resolvers().mixes().size());
   gauge("prefixes", "Client prefixes with state.", core.state().size());
   gauge("targets", "Prefixes that demand asked to measure.", core.targets().size());
@@ -96,6 +100,10 @@ void measure_engine(Engine& engine, Metrics& metrics) {
         (up & routing::site_bit(routing::SiteId(static_cast<std::uint16_t>(i)))) != 0;
     metrics.gauge("isochrone_site_up", "Whether answers may name the site.", is_up ? 1 : 0,
                   {{"site", core.topology().sites[i].name}});
+    const bool is_believed =
+        core.juries().is_believed(routing::SiteId(static_cast<std::uint16_t>(i)));
+    metrics.gauge("isochrone_prober_believed", "Whether what the site's prober says counts.",
+                  is_believed ? 1 : 0, {{"site", core.topology().sites[i].name}});
   }
 }
 

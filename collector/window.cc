@@ -8,6 +8,8 @@
 #include <boost/accumulators/statistics/min.hpp>
 #include <boost/accumulators/statistics/stats.hpp>
 #include <cmath>
+#include <map>
+#include <set>
 #include <utility>
 
 namespace isochrone::collector {
@@ -25,11 +27,59 @@ double quantile(const std::vector<double>& sorted, double share) {
   return sorted[static_cast<std::size_t>(rank) - 1];
 }
 
+// Of a voice, so many of its samples that are spread evenly over what it saw; losses are its slowest.
+void thin(std::vector<Sample>& voice, std::size_t keep) {
+  if (voice.size() <= keep) return;
+  std::sort(voice.begin(), voice.end(), [](const Sample& a, const Sample& b) {
+    const auto rtt = [](const Sample& each) { return each.rtt.value_or(Micros::max()); };
+    return std::pair(rtt(a), a.time) < std::pair(rtt(b), b.time);
+  });
+  std::vector<Sample> kept;
+  for (std::size_t i = 0; i < keep; ++i) {
+    kept.push_back(voice[(2 * i + 1) * voice.size() / (2 * keep)]);
+  }
+  voice = std::move(kept);
+}
+
+// No voice has more than the median one.
+void even_out(std::vector<Sample>& samples) {
+  std::map<std::uint32_t, std::vector<Sample>> voices;
+  for (const Sample& sample : samples) voices[sample.voice].push_back(sample);
+  if (voices.size() < 2) return;
+  std::vector<std::size_t> counts;
+  for (const auto& [voice, said] : voices) counts.push_back(said.size());
+  std::sort(counts.begin(), counts.end());
+  const std::size_t most = counts[(counts.size() - 1) / 2];
+  samples.clear();
+  for (auto& [voice, said] : voices) {
+    thin(said, most);
+    samples.insert(samples.end(), said.begin(), said.end());
+  }
+}
+
+// A path's samples of one window, those of browsers apart.
+ClosedWindow reduce(const Path& path, std::vector<Sample> samples, Instant end) {
+  ClosedWindow closed{path, samples.size(), {}, {}};
+  closed.summary.end = end;
+  std::sort(samples.begin(), samples.end());
+  const auto votes = std::stable_partition(samples.begin(), samples.end(), [](const Sample& each) {
+    return each.method != routing::Method::beacon;
+  });
+  std::set<std::uint32_t> heard;
+  for (auto at = votes; at != samples.end(); ++at) {
+    if (heard.insert(at->voice).second) closed.votes.push_back(*at);
+  }
+  samples.erase(votes, samples.end());
+  if (!samples.empty()) closed.summary = summarize(std::move(samples), end);
+  return closed;
+}
+
 Micros rounded(double micros) { return Micros(std::llround(micros)); }
 
 }  // namespace
 
 routing::WindowSummary summarize(std::vector<Sample> samples, Instant end) {
+  even_out(samples);
   std::sort(samples.begin(), samples.end());
   routing::WindowSummary summary;
   summary.end = end;
@@ -75,7 +125,7 @@ void OpenWindows::close_first(std::vector<ClosedWindow>& closed) {
   const std::size_t first = closed.size();
   for (auto& [path, samples] : windows_.begin()->second.paths) {
     samples_ -= samples.size();
-    closed.push_back({path, summarize(std::move(samples), end)});
+    closed.push_back(reduce(path, std::move(samples), end));
   }
   std::sort(closed.begin() + static_cast<std::ptrdiff_t>(first), closed.end(),
             [](const ClosedWindow& a, const ClosedWindow& b) { return a.path < b.path; });

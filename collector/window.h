@@ -7,6 +7,8 @@
 // in any order give the same bytes.
 //
 // Threads:  one thread.
+// Voices:   a source's samples of one method are one voice; no voice has more than the median one, so
+//           who sends more does not weigh more. What browsers say is kept apart: see jury.h.
 // Limits:   kMaxSamples per (path, window): more are counted and not kept, so that one source
 //           cannot fill the memory.
 #pragma once
@@ -38,16 +40,26 @@ struct Sample {
   Instant time;
   std::optional<Micros> rtt;  // none: lost
   routing::Method method = routing::Method::icmp;
+  std::uint32_t voice = 0;  // who says so: samples of one are not independent
 
   friend auto operator<=>(const Sample&, const Sample&) = default;
 };
 
-struct ClosedWindow {
-  Path path;
-  routing::WindowSummary summary;
+struct PathHash {
+  std::size_t operator()(const Path& path) const noexcept {
+    return std::hash<Prefix>{}(path.prefix) ^ (std::size_t{path.site.value()} << 48);
+  }
 };
 
-// What a window's samples say, whatever order they are in. `samples` is not empty.
+struct ClosedWindow {
+  Path path;
+  std::size_t samples = 0;  // of both kinds
+  routing::WindowSummary
+      summary;                  // of what probers saw; nothing answered and nothing lost: nothing
+  std::vector<Sample> votes{};  // of browsers, one each, sorted
+};
+
+// What samples say, whatever order they are in: each voice as much as the median one. Not empty.
 routing::WindowSummary summarize(std::vector<Sample> samples, Instant end);
 
 class OpenWindows {
@@ -85,11 +97,6 @@ class OpenWindows {
  private:
   void close_first(std::vector<ClosedWindow>& closed);
 
-  struct PathHash {
-    std::size_t operator()(const Path& path) const noexcept {
-      return std::hash<Prefix>{}(path.prefix) ^ (std::size_t{path.site.value()} << 48);
-    }
-  };
   struct Window {
     std::unordered_map<Path, std::vector<Sample>, PathHash> paths;
     event::Position oldest = 0;

@@ -225,7 +225,8 @@ class CoreOfResolvers : public ::testing::Test {
       core_->outbox_is_durable();
     }
   }
-  // A client of the network has its task: what its DNS node and the beacon's doors make of that.
+  // A client of the network has its task: what its DNS node, the beacon's doors and the probers, who see the
+  // same paths, make of that.
   void browse(const Prefix& network, int fra_ms, int iad_ms) {
     const auto task = task_at(now_, ++tasks_);
     const std::string name = event::beacon_task(task);
@@ -234,9 +235,14 @@ class CoreOfResolvers : public ::testing::Test {
     const auto from = [&](const char* site, int ms) {
       return event::Measurement{site, network, routing::Method::beacon, Micros(1'000 * ms)};
     };
+    const auto probed = [&](const char* site, int ms) {
+      return event::Measurement{site, network, routing::Method::icmp, Micros(1'000 * ms)};
+    };
     commit({{{"dns-ns1", 1, ++queries_}, now_, name, looked_up},
             {{"beacon-test", 1, ++reports_}, now_, name, from("fra", fra_ms)},
-            {{"beacon-test", 1, ++reports_}, now_, name, from("iad", iad_ms)}});
+            {{"beacon-test", 1, ++reports_}, now_, name, from("iad", iad_ms)},
+            {{"prober-test", 1, ++probes_}, now_, {}, probed("fra", fra_ms)},
+            {{"prober-test", 1, ++probes_}, now_, {}, probed("iad", iad_ms)}});
     pass(Seconds(3));
   }
   std::optional<std::uint16_t> site_of(const Address& resolver) const {
@@ -252,6 +258,7 @@ class CoreOfResolvers : public ::testing::Test {
   std::uint32_t tasks_ = 0;
   std::uint64_t queries_ = 0;
   std::uint64_t reports_ = 0;
+  std::uint64_t probes_ = 0;
 };
 
 TEST_F(CoreOfResolvers, AResolverIsServedFromWhereMostOfItsClientsAreNear) {

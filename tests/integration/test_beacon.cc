@@ -105,6 +105,14 @@ TEST_F(Beacon, AQueryWithoutClientSubnetIsRoutedByWhoIsBehindTheResolver) {
                       site, i, about, site, rtt);
     }
   }
+  // Probers see the same.
+  for (const auto& [site, rtt] : {std::pair("fra", 80'000), {"iad", 90'000}, {"sin", 10'000}}) {
+    for (std::uint64_t i = 1; i <= 3; ++i) {
+      ASSERT_TRUE(
+          post(url_, "measurement",
+               measurement(site, "198.51.100.0/24", rtt, i, fmt::format("prober-{}", site))));
+    }
+  }
   EXPECT_EQ(post(url_, "demand", seen)->body["accepted"], 4);
   EXPECT_EQ(post(url_, "measurement", reports)->body["accepted"], 12);
   ASSERT_TRUE(eventually([&] {

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// CoreCounts: what a core has done since its life began.
+// What a core hands out: its verdict on posted events, what it has to say, what it has done.
 #pragma once
 
 #include <cstdint>
+#include <vector>
+
+#include "collector/event_log.h"
+#include "event/event.h"
 
 namespace isochrone::collector {
 
+// Since its life began.
 struct CoreCounts {
   std::uint64_t duplicates = 0;
   std::uint64_t samples = 0;          // measurements kept in a window
@@ -17,6 +22,20 @@ struct CoreCounts {
   std::uint64_t preferences_changed = 0;
   std::uint64_t sightings = 0;       // of resolvers and clients of beacon tasks
   std::uint64_t sightings_lost = 0;  // of them, those too late to count, or too many
+};
+
+struct CoreAdmitted {
+  std::vector<event::Event> fresh;
+  std::vector<std::size_t> fresh_at;     // their indexes among what was given
+  std::vector<event::Event> repeated;    // whose id was seen before
+  std::vector<std::size_t> repeated_at;  // likewise
+  std::vector<std::size_t> refused;      // indexes: too many sources
+};
+
+struct CoreOutbox {
+  std::vector<event::Event> events;
+  std::vector<Note> notes;
+  bool empty() const { return events.empty() && notes.empty(); }
 };
 
 }  // namespace isochrone::collector

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "collector/jury.h"
+
+#include <algorithm>
+#include <bit>
+#include <iterator>
+#include <limits>
+#include <utility>
+
+namespace isochrone::collector {
+namespace {
+
+constexpr std::uint32_t kLost = std::numeric_limits<std::uint32_t>::max();
+// Honest browsers differ by their own lines: 10 ms, or half of what the path takes.
+constexpr std::uint32_t kNear = 10'000;
+// A browser sees more than a probe: its last mile, and the server's thinking. What differs by more than
+// 30 ms and a half is another path, or a lie.
+constexpr std::int64_t kMisfit = 30'000;  // microseconds
+// What a prober claimed longer ago says nothing of now.
+constexpr std::uint32_t kClaimLife = 600;
+// Believed again when no more than a quarter misfits: less would be half-hearted either way.
+constexpr unsigned kForgivenShare = 4;
+
+// The bias follows the last sixteen verdicts or so, none of which moves it by more than a quarter of a ms.
+constexpr int kBiasMemory = 16;
+constexpr Micros kBiasStep{250};
+// A path is known well enough to be surprised by after so many answers.
+constexpr std::uint32_t kKnown = 8;
+
+std::uint32_t second_of(Instant instant) {
+  return static_cast<std::uint32_t>(unix_nanos(instant) / 1'000'000'000);
+}
+
+}  // namespace
+
+std::optional<routing::WindowSummary> Juries::verdict(const std::vector<Vote>& votes, Instant end) {
+  std::vector<std::uint32_t> sorted;
+  for (const Vote& vote : votes) sorted.push_back(vote.rtt_us);
+  std::sort(sorted.begin(), sorted.end());
+  const std::uint32_t median = sorted[(sorted.size() - 1) / 2];
+  const std::uint32_t reach = std::max(kNear, median / 2);
+  const auto first = median == kLost ? std::lower_bound(sorted.begin(), sorted.end(), kLost)
+                                     : std::lower_bound(sorted.begin(), sorted.end(),
+                                                        median > reach ? median - reach : 0);
+  const auto last = median == kLost
+                        ? sorted.end()
+                        : std::upper_bound(sorted.begin(), sorted.end(), median + reach);
+  const auto agreeing = last - first;
+  const auto others = static_cast<std::ptrdiff_t>(sorted.size()) - agreeing;
+  if (agreeing - others < kLead) return std::nullopt;
+  std::vector<Sample> samples;
+  for (auto at = first; at != last; ++at) {
+    const auto rtt = *at == kLost ? std::nullopt : std::optional(Micros(*at));
+    samples.push_back({end, rtt, routing::Method::beacon, 0});
+  }
+  return summarize(std::move(samples), end);
+}
+
+std::optional<routing::WindowSummary> Juries::hear(const Path& path,
+                                                   const std::vector<Sample>& votes, Instant end) {
+  if (juries_.size() >= kMaxJuries && !juries_.contains(path)) return std::nullopt;
+  Jury& jury = juries_[path];
+  const std::uint32_t now = second_of(end);
+  std::erase_if(jury.votes,
+                [&](const Vote& vote) { return vote.second + kVoteLife.count() < now; });
+  for (const Sample& vote : votes) {
+    const auto rtt = vote.rtt ? static_cast<std::uint32_t>(vote.rtt->count()) : kLost;
+    jury.votes.push_back({rtt, now});
+  }
+  auto found = verdict(jury.votes, end);
+  if (found) {
+    ++verdicts_;
+    if (found->answered > 0) judge(path.site, jury, *found);
+    jury.votes.clear();
+  } else if (jury.votes.size() >= kMaxVotes) {
+    ++hung_;
+    jury.votes.clear();
+  }
+  return found;
+}
+
+void Juries::claim(const Path& path, Micros p50, Instant end) {
+  const auto found = juries_.find(path);
+  if (found == juries_.end()) return;
+  found->second.claimed_us = static_cast<std::uint32_t>(p50.count());
+  found->second.claimed_at = second_of(end);
+}
+
+void Juries::judge(routing::SiteId site, const Jury& jury, const routing::WindowSummary& verdict) {
+  if (jury.claimed_us == 0 || jury.claimed_at + kClaimLife < second_of(verdict.end)) return;
+  const std::int64_t seen = verdict.p50.count();
+  const std::int64_t apart = std::abs(seen - std::int64_t{jury.claimed_us});
+  Standing& standing = this->standing(site);
+  Cases& verdicts = standing.verdicts;
+  const bool is_misfit = apart > std::max(kMisfit, seen / 2);
+  verdicts.add(is_misfit);
+  if (!is_misfit && standing.is_believed) {
+    const Micros off = Micros(seen - std::int64_t{jury.claimed_us}) - bias_;
+    bias_ += std::clamp(off / kBiasMemory, -kBiasStep, kBiasStep);
+  }
+  if (standing.is_believed && verdicts.are_mostly_bad()) {
+    standing.is_believed = false;
+    fallen_.push_back(site);
+  } else if (!standing.is_believed && verdicts.heard >= kFewest &&
+             verdicts.bad_ones() * kForgivenShare <= verdicts.heard) {
+    standing.is_believed = true;
+    standing.stories = {};
+  }
+}
+
+void Juries::listen(const Path& path, const routing::Estimate& before,
+                    const routing::WindowSummary& window) {
+  const bool is_known =
+      before.samples >= kKnown && before.method != routing::Method::beacon && window.answered > 0;
+  if (!is_known) return;
+  const auto is_much = [](Micros more, Micros of) {
+    return more > std::max(Micros(kMisfit), of / 2);
+  };
+  const bool is_further = is_much(window.p50 - before.p50, before.p50);
+  if (is_further && once_.size() < kMaxJuries) once_.try_emplace(path, before.p50);
+  bool is_nearer = is_much(before.p50 - window.p50, before.p50);
+  if (const auto once = is_nearer ? once_.find(path) : once_.end(); once != once_.end()) {
+    is_nearer = is_much(once->second - window.p50, once->second);
+    once_.erase(once);
+  }
+  Standing& standing = this->standing(path.site);
+  standing.stories.add(is_nearer);
+  if (standing.is_believed && standing.stories.are_mostly_bad()) {
+    standing.is_believed = false;
+    standing.verdicts = {};  // what it was once vouched for says nothing of what it says now
+  }
+}
+
+void Juries::Cases::add(bool is_bad) noexcept {
+  bad = bad << 1 | (is_bad ? 1U : 0U);
+  heard = std::min(heard + 1, kJudgedBy);
+}
+
+unsigned Juries::Cases::bad_ones() const noexcept {
+  return static_cast<unsigned>(std::popcount(bad));
+}
+
+Juries::Standing& Juries::standing(routing::SiteId site) {
+  if (standings_.size() <= site.index()) standings_.resize(site.index() + 1);
+  return standings_[site.index()];
+}
+
+routing::WindowSummary Juries::without_bias(routing::WindowSummary verdict) const {
+  if (verdict.answered == 0) return verdict;
+  for (Micros* time : {&verdict.min, &verdict.p50, &verdict.p90}) {
+    *time = std::max(*time - bias(), Micros(1));
+  }
+  return verdict;
+}
+
+bool Juries::is_believed(routing::SiteId site) const noexcept {
+  return site.index() >= standings_.size() || standings_[site.index()].is_believed;
+}
+
+std::vector<routing::SiteId> Juries::take_fallen() { return std::exchange(fallen_, {}); }
+
+void Juries::forget_old(Instant now) {
+  const std::uint32_t second = second_of(now);
+  for (auto it = juries_.begin(); it != juries_.end();) {
+    Jury& jury = it->second;
+    std::erase_if(jury.votes,
+                  [&](const Vote& vote) { return vote.second + kVoteLife.count() < second; });
+    const bool is_over = jury.votes.empty() && jury.claimed_at + kClaimLife < second;
+    it = is_over ? juries_.erase(it) : std::next(it);
+  }
+}
+
+void Juries::clear() {
+  juries_.clear();
+  once_.clear();
+  standings_.clear();
+  fallen_.clear();
+}
+
+}  // namespace isochrone::collector
