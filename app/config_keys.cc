@@ -187,6 +187,8 @@ constexpr std::array kKeys{
         "Name of the JetStream stream, made when absent; collectors that name one share its log."},
     Key{"collector.log.replicas", integer, kOne, kOptional, "servers", "1..5", "3",
         "How many servers keep each event, an odd number; fewer than half may be lost."},
+    Key{"collector.log.lease", duration, kOne, kOptional, "", "500ms..10m", "5s",
+        "Of a collector that nothing was heard of for so long, others take the partitions."},
     Key{"collector.log.credentials", file, kOne, kOptional, "", "", "",
         "A NATS credentials file (.creds)."},
     Key{"collector.log.token-file", file, kOne, kOptional, "", "", "",

@@ -45,6 +45,8 @@ collector::NatsOptions read_log(const Section& section) {
         "collector.log.replicas: two replicas need both to work, four need three; write 1, "
         "3 or 5");
   }
+  options.lease =
+      std::chrono::duration_cast<Millis>(section.one<Nanos>("lease").value_or(options.lease));
   options.credentials = section.file("credentials");
   options.token_file = section.file("token-file");
   options.ca = section.file("ca");

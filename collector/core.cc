@@ -13,7 +13,6 @@ namespace {
 
 constexpr std::string_view kDedupNote = "dedup/";
 constexpr std::string_view kHealthNote = "health/";
-constexpr std::string_view kProgressNote = "progress";
 // Between two steps lie 50 ms and what a commit takes. A longer pause says more about this process, or
 // its clock, than about sites whose heartbeats come every second.
 constexpr Nanos kUnwatched = Millis(1'500);
@@ -122,22 +121,7 @@ void Core::restore(const EventLog& log, Instant now) {
       state_.apply(event::from_event(*state, topology_));
     }
   });
-  event::Position after = 0;
-  if (const auto note = log.note(kProgressNote); note && note->size() == 16) {
-    ByteReader in(as_bytes(*note));
-    windows_.restore_closed_until(from_unix_nanos(static_cast<std::int64_t>(in.u64())));
-    after = in.u64() - 1;
-  }
-  while (true) {
-    const Page page = log.read(event::Channel::measurement, after, kReplayPage);
-    for (const StoredBytes& stored : page.events) {
-      const auto event = event::from_protobuf(as_bytes(stored.event));
-      if (!event) continue;
-      apply({*event}, {stored.position}, now);
-    }
-    if (page.is_at_end) break;
-    after = page.scanned;
-  }
+  read_open(windows_.mine(), log);
   next_measurement_ = log.last(event::Channel::measurement) + 1;
   if (windows_.closed_until() >= now + kUnwatched) forget_the_future(now);
   counts_ = {};  // what was read again, the life before has counted
@@ -232,10 +216,11 @@ void Core::apply(const std::vector<event::Event>& events,
 void Core::apply_payload(const event::Measurement& measurement, const event::Event& event,
                          event::Position position) {
   next_measurement_ = std::max(next_measurement_, position + 1);
+  if (!windows_.is_mine(measurement.prefix)) return;
   const auto site = topology_.find_site(measurement.site);
   if (!site) return;
   const Sample sample{event.time, measurement.rtt, measurement.method, voice_of(event)};
-  switch (windows_.add({measurement.prefix, *site}, sample, position)) {
+  switch (*windows_.add({measurement.prefix, *site}, sample, position)) {
     case OpenWindows::Added::kept:
       ++counts_.samples;
       break;
@@ -257,7 +242,7 @@ void Core::apply_health(const event::Health& health, Instant said, Instant now) 
   routing::remember_good(topology_, states);
   last_good_ = std::move(states.last_good);
   std::string after = health_note(health_.sites()[site->index()]);
-  if (after != before) {
+  if (after != before && speaks()) {
     outbox_.notes.push_back({std::string(kHealthNote) + health.site, std::move(after)});
   }
 }
@@ -286,7 +271,7 @@ void Core::advance(Instant now) {
   look_at_clock(now);
   fold(windows_.close(now), now);
   judge_sites(now);
-  if (plan_.is_limited()) {
+  if (plan_.is_limited() && speaks()) {
     for (event::Target& target : plan_.take(targets_, state_, persistence_, health_.up(), now)) {
       say(std::move(target), now);
     }
@@ -326,9 +311,15 @@ void Core::fold(const std::vector<ClosedWindow>& closed, Instant now) {
   if (closed.empty()) return;
   drop_claims(now);
   touch(now);
-  outbox_.notes.push_back(
-      {std::string(kProgressNote),
-       progress(windows_.closed_until(), windows_.oldest_position().value_or(next_measurement_))});
+  Parts parts;
+  for (const ClosedWindow& each : closed) parts.set(windows_.of(each.path.prefix));
+  for (Partition i = 0; i < kPartitions; ++i) {
+    if (!parts[i]) continue;
+    const OpenWindows& open = windows_.at(i);
+    outbox_.notes.push_back(
+        {windows_.note(i),
+         progress(open.closed_until(), open.oldest_position().value_or(next_measurement_))});
+  }
 }
 
 void Core::judge_sites(Instant now) {
@@ -336,7 +327,7 @@ void Core::judge_sites(Instant now) {
     const event::Health health{topology_.sites[verdict.site.index()].name, verdict.status,
                                event::HealthOrigin::collector, verdict.reason};
     apply_health(health, now, now);
-    say(health, now);
+    if (speaks()) say(health, now);
   }
 }
 

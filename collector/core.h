@@ -25,11 +25,11 @@
 #include "collector/event_log.h"
 #include "collector/jury.h"
 #include "collector/options.h"
+#include "collector/partition.h"
 #include "collector/plan.h"
 #include "collector/resolver_map.h"
 #include "collector/site_health.h"
 #include "collector/targets.h"
-#include "collector/window.h"
 #include "event/event.h"
 #include "routing/habit.h"
 #include "routing/site_states.h"
@@ -47,9 +47,10 @@ class Core {
   // `epoch`: the start of this life in Unix microseconds, part of the ids of what the core says.
   Core(const Options& options, const routing::Topology& topology, std::uint64_t epoch);
 
-  // Takes up where an earlier life left off.
+  // Takes up where an earlier life left off; with share() before, nothing is reduced here until own().
   void restore(const EventLog& log, Instant now);
-  // Where client networks are, for what is worth measuring; may be null.
+  void share() { windows_.share(); }
+  void own(const Parts& parts, const EventLog& log, Instant now);
   void set_map(std::shared_ptr<const routing::GeoPrior> map);
   // New sites, services and times; state of sites that are gone is dropped.
   void reconfigure(const Options& options, const routing::Topology& topology);
@@ -59,34 +60,30 @@ class Core {
   void apply(const std::vector<event::Event>& events, const std::vector<event::Position>& positions,
              Instant now);
   void undo() { dedup_.rollback(); }
-  // What others appended to a log that is shared; nothing is admitted meanwhile.
+  // What others appended; nothing is admitted meanwhile.
   void take(const Foreign& foreign, Instant now);
 
   void advance(Instant now);
   const Outbox& outbox() const noexcept { return outbox_; }
   void outbox_is_durable() { outbox_ = {}; }
-  // Facts of others that are to be kept with the core's own.
-  void keep(const std::vector<Note>& notes) {
+  void keep(const std::vector<Note>& notes) {  // of others, with the core's own
     outbox_.notes.insert(outbox_.notes.end(), notes.begin(), notes.end());
   }
 
   const routing::Topology& topology() const noexcept { return topology_; }
   const routing::PerformanceState& state() const noexcept { return state_; }
-  // How much of a departure from what a path usually is lasts.
   const routing::Persistence& persistence() const noexcept { return persistence_; }
   const SiteHealth& health() const noexcept { return health_; }
-  // As DNS nodes see the sites, so that an explanation here equals an answer there.
   routing::SiteStates site_states() const { return {health_.up(), health_.draining(), last_good_}; }
   const Targets& targets() const noexcept { return targets_; }
   const Plan& plan() const noexcept { return plan_; }
-  const OpenWindows& windows() const noexcept { return windows_; }
+  const PartitionedWindows& windows() const noexcept { return windows_; }
   const Juries& juries() const noexcept { return juries_; }
   const Catchments& catchments() const noexcept { return catchments_; }
   const Balance& balance() const noexcept { return balance_; }
   const ResolverMap& resolvers() const noexcept { return resolvers_; }
   const Dedup& dedup() const noexcept { return dedup_; }
   const Counts& counts() const noexcept { return counts_; }
-  // Raised with every change of state or health: what a table compiled from them carries.
   std::uint64_t generation() const noexcept { return generation_; }
   Instant changed_at() const noexcept { return changed_at_; }
 
@@ -115,13 +112,16 @@ class Core {
   void restore_resolvers(const EventLog& log, Instant now);
   void blend_resolvers(Instant now);
   void blend_one(const Address& resolver, Instant now);
+  void leave(const Parts& parts, const EventLog& log);
+  void read_open(const Parts& parts, const EventLog& log);
+  bool speaks() const { return windows_.mine()[kCommon]; }
 
   Options options_;
   routing::Topology topology_;
   std::uint64_t epoch_;
   std::uint64_t sequence_ = 0;
   Dedup dedup_;
-  OpenWindows windows_;
+  PartitionedWindows windows_;
   Juries juries_;
   routing::PerformanceState state_;
   routing::Persistence persistence_;
@@ -139,7 +139,7 @@ class Core {
   std::uint64_t generation_ = 1;
   Instant changed_at_{};
   Instant last_sweep_{};
-  Instant advanced_{};  // the last time time passed
+  Instant advanced_{};
 };
 
 }  // namespace isochrone::collector

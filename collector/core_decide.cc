@@ -66,7 +66,8 @@ void Core::drop_claims(Instant now) {
     std::vector<Prefix> theirs;
     for (const auto& [prefix, known] : state_.prefixes()) {
       const routing::Estimate* estimate = known.find(site);
-      if (estimate != nullptr && estimate->method != routing::Method::beacon) {
+      if (windows_.is_mine(prefix) && estimate != nullptr &&
+          estimate->method != routing::Method::beacon) {
         theirs.push_back(prefix);
       }
     }
@@ -104,9 +105,10 @@ void Core::sweep(Instant now) {
   };
   std::vector<Prefix> due;
   for (const auto& [prefix, known] : state_.prefixes()) {
-    const bool is_due = std::any_of(known.paths.begin(), known.paths.end(), [&](const auto& path) {
-      return is_old(path) || has_aged(path);
-    });
+    const bool is_due = windows_.is_mine(prefix) &&
+                        std::any_of(known.paths.begin(), known.paths.end(), [&](const auto& path) {
+                          return is_old(path) || has_aged(path);
+                        });
     if (is_due) due.push_back(prefix);
   }
   last_sweep_ = now;
@@ -129,6 +131,7 @@ void Core::sweep(Instant now) {
 void Core::balance(Instant now) {
   bool has_changed = false;
   for (const Balance::Move& move : balance_.plan(state_, persistence_, health_.up(), now)) {
+    if (!windows_.is_mine(move.prefix)) continue;
     routing::PrefixState& known = state_.at(move.prefix);
     routing::Preference* held = known.find_preference(move.service);
     if (held == nullptr || held->placed == move.site) continue;

@@ -76,11 +76,13 @@ void Core::restore_resolvers(const EventLog& log, Instant now) {
 void Core::blend_resolvers(Instant now) {
   const std::vector<Address> changed = resolvers_.close(now);
   for (const Address& resolver : changed) {
-    outbox_.notes.push_back(
-        {std::string(kResolverNote) + resolver.to_string(), resolvers_.record(resolver)});
+    if (speaks()) {
+      outbox_.notes.push_back(
+          {std::string(kResolverNote) + resolver.to_string(), resolvers_.record(resolver)});
+    }
     blend_one(resolver, now);
   }
-  if (!changed.empty()) {
+  if (!changed.empty() && speaks()) {
     outbox_.notes.push_back({std::string(kClosedNote), bytes_of(resolvers_.closed_until())});
   }
   for (const Address& resolver : resolvers_.due(now, kBlendEvery)) blend_one(resolver, now);
@@ -88,6 +90,7 @@ void Core::blend_resolvers(Instant now) {
 
 void Core::blend_one(const Address& resolver, Instant now) {
   const Prefix prefix = host(resolver);
+  if (!windows_.is_mine(prefix)) return;
   const ResolverMap::Mix* mix = resolvers_.find(resolver);
   auto paths = mix != nullptr ? blend(*mix, state_) : std::vector<routing::PathState>();
   const bool is_known = state_.find(prefix) != nullptr;

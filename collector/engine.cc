@@ -89,6 +89,11 @@ Engine::Engine(Loop& loop, EventLog& log, const Options& options, const routing:
       mailbox_(loop, [this](std::vector<Message> messages) { handle(std::move(messages)); }),
       timer_(loop, [this] { tick(); }) {
   core_.set_map(geo_);
+  if (!options.log.servers.empty()) {
+    core_.share();
+    shares_.emplace(options.node_name, epoch_of(loop.wall()), options.log.lease);
+    shares_->restore(log_, loop_.now());
+  }
   core_.restore(log_, loop_.wall());
   incidents_.restore(log_);
   remember_tasks();
@@ -252,21 +257,6 @@ void Engine::commit(std::vector<Submission> submissions) {
   flush_outbox();
 }
 
-// What other collectors appended counts here too.
-bool Engine::catch_up() {
-  const auto foreign = log_.catch_up();
-  if (!foreign) return false;
-  for (const Foreign& each : *foreign) {
-    core_.take(each, now());
-    tasks_.note(each.events, now());
-    for (const event::Event& event : each.events) {
-      arrived_[static_cast<std::size_t>(event.channel())] = now();
-    }
-  }
-  if (!foreign->empty()) incidents_.restore(log_);
-  return true;
-}
-
 std::uint64_t Engine::rejected() const noexcept {
   std::uint64_t all = 0;
   for (const Counter& each : counters_.rejected) all += each.value();
@@ -315,7 +305,8 @@ void Engine::look_at_clock() {
                   format_duration(std::chrono::round<Seconds>(std::chrono::abs(*step))),
                   is_forward ? " nothing_is_too_old_for=" + format_duration(AgeDoubt::kSpan) : ""));
   if (is_forward) core_.keep({AgeDoubt::note(now())});
-  core_.advance(now());  // what comes next is measured by the new time
+  static_cast<void>(catch_up());  // what was there before belongs to the old time
+  core_.advance(now());
   flush_outbox();
 }
 
@@ -353,11 +344,12 @@ void Engine::look_at_probers() {
 
 void Engine::tick() {
   look_at_clock();
-  static_cast<void>(catch_up());
+  if (catch_up() && shares_) share_out();
   core_.advance(now());
   look_at_probers();
   flush_outbox();
-  if (loop_.now() >= next_trim_) trim();
+  // Of a shared log one collector gives up what is old.
+  if (loop_.now() >= next_trim_ && core_.windows().mine()[kCommon]) trim();
 }
 
 const routing::RoutingTable& Engine::table() {

@@ -26,6 +26,7 @@
 #include "collector/incidents.h"
 #include "collector/intake.h"
 #include "collector/readers.h"
+#include "collector/shares.h"
 #include "collector/task_table.h"
 #include "routing/compile.h"
 #include "routing/geo.h"
@@ -69,6 +70,7 @@ class Engine {
   // What the conditions are judged by; the rounds are filled in by who asks.
   Vitals vitals() const;
   void keep(const std::vector<Note>& notes) { core_.keep(notes); }
+  const std::optional<Shares>& shares() const noexcept { return shares_; }
   const Incidents& incidents() const noexcept { return incidents_; }
 
  private:
@@ -88,6 +90,7 @@ class Engine {
   Appended append(const std::vector<event::Event>& events, const std::vector<Note>& notes,
                   std::vector<event::Position>& positions);
   bool catch_up();
+  void share_out();
   void flush_outbox();
   void remember_tasks();
   void tick();
@@ -99,6 +102,7 @@ class Engine {
   EventLog& log_;
   Options options_;
   Core core_;
+  std::optional<Shares> shares_;  // of a log that is shared
   Incidents incidents_;
   TaskTable tasks_;
   std::array<std::optional<Instant>, event::kChannels> arrived_;  // the last event, by Channel

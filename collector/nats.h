@@ -27,6 +27,7 @@ struct NatsOptions {
   std::vector<std::string> servers;  // nats://HOST:PORT; empty: the embedded log
   std::string stream = "isochrone";
   unsigned replicas = 1;
+  Millis lease{5'000};  // nothing heard of a collector for so long: others take its partitions
   std::filesystem::path credentials;  // of NATS: a .creds file; empty: none
   std::filesystem::path token_file;   // likewise
   std::filesystem::path ca;           // TLS when any of these is there

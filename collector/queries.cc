@@ -172,6 +172,11 @@ HttpResponse query_status(Engine& engine) {
   body["node"] = engine.options().node_name;
   body["uptime_s"] = seconds_between(engine.started_at(), engine.now());
   body["log"] = engine.log().id();
+  if (const auto& shares = engine.shares()) {
+    json owners = json::array();
+    for (const Shares::Owner& owner : shares->owners()) owners.push_back(owner.name);
+    body["partitions"] = {{"here", core.windows().mine().count()}, {"owners", std::move(owners)}};
+  }
   body["prefixes"] = core.state().size();
   body["paths"] = paths;
   body["targets"] = core.targets().size();

@@ -10,6 +10,7 @@
 #include "collector/nats_log.h"
 #include "event/codec.h"
 #include "tests/collector/vocabulary.h"
+#include "tests/support/nats_cluster.h"
 #include "tests/support/nats_server.h"
 
 namespace isochrone::collector {
@@ -25,7 +26,7 @@ struct Implementation {
 };
 
 // One server serves this process; every log has a stream of its own, named after its folder.
-Result<std::unique_ptr<EventLog>> open_nats(const std::filesystem::path& folder) {
+[[maybe_unused]] Result<std::unique_ptr<EventLog>> open_nats(const std::filesystem::path& folder) {
   static const TemporaryFolder server_folder;
   static const test::NatsServer server(server_folder.path());
   NatsOptions options;
@@ -34,7 +35,23 @@ Result<std::unique_ptr<EventLog>> open_nats(const std::filesystem::path& folder)
   return open_nats_log(options, folder / "replica");
 }
 
+// The three servers of a cluster; each log has a stream with three replicas.
+[[maybe_unused]] Result<std::unique_ptr<EventLog>> open_cluster(
+    const std::filesystem::path& folder) {
+  static const TemporaryFolder server_folder;
+  const test::NatsCluster& cluster = test::NatsCluster::make(server_folder.path());
+  if (!cluster.trouble().empty()) return fail(Errc::io, cluster.trouble());
+  NatsOptions options;
+  options.servers = cluster.urls();
+  options.replicas = test::NatsCluster::kServers;
+  options.stream = folder.filename().string();
+  return open_nats_log(options, folder / "replica");
+}
+
 const Implementation kLogs[] = {
+#ifdef ISOCHRONE_CLUSTER
+    {"nats_cluster", open_cluster},
+#else
     {"rocksdb", [](const auto& folder) { return open_rocksdb_log(folder / "log"); }},
     {"nats", open_nats},
     // Each life is that of another collector, which has nothing but the stream.
@@ -43,6 +60,7 @@ const Implementation kLogs[] = {
        std::filesystem::remove_all(folder / "replica");
        return open_nats(folder);
      }},
+#endif
 };
 
 class LogContract : public ::testing::TestWithParam<Implementation> {

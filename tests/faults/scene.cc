@@ -71,15 +71,15 @@ bool Scene::start(const std::function<void()>& prepare) {
     ADD_FAILURE() << daemon_->log();
     return false;
   }
-  url_ = daemon_->collector_url();
+  turn_to({daemon_->collector_url()});
   return true;
 }
 
 void Scene::post(unsigned batches) {
   std::vector<std::thread> threads;
-  for (Sender& sender : senders_) {
-    threads.emplace_back([&sender, batches, url = url_] {
-      for (unsigned i = 0; i < batches && sender.post(url); ++i) {
+  for (std::size_t i = 0; i < senders_.size(); ++i) {
+    threads.emplace_back([this, i, batches] {
+      for (unsigned n = 0; n < batches && senders_[i].post(urls_[i % urls_.size()]); ++n) {
       }
     });
   }
@@ -89,11 +89,13 @@ void Scene::post(unsigned batches) {
 void Scene::post_while(const std::function<void()>& happen) {
   std::atomic<bool> is_over{false};
   std::vector<std::thread> threads;
-  for (Sender& sender : senders_) {
-    threads.emplace_back([&sender, &is_over, url = url_] {
-      while (!is_over.load()) {
+  for (std::size_t i = 0; i < senders_.size(); ++i) {
+    threads.emplace_back([this, i, &is_over] {
+      for (std::size_t at = i; !is_over.load();) {
+        if (senders_[i].post(urls_[at % urls_.size()])) continue;
+        ++at;
         // Not a storm of connections to one that is gone.
-        if (!sender.post(url)) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
       }
     });
   }
@@ -103,9 +105,11 @@ void Scene::post_while(const std::function<void()>& happen) {
 }
 
 bool Scene::flush() {
-  return eventually([this] {
+  std::size_t at = 0;
+  return eventually([&] {
+    ++at;
     return std::all_of(senders_.begin(), senders_.end(),
-                       [this](Sender& sender) { return sender.flush(url_); });
+                       [&](Sender& sender) { return sender.flush(urls_[at % urls_.size()]); });
   });
 }
 
@@ -201,8 +205,25 @@ std::uint64_t Scene::differences(const States& expected, const std::set<Prefix>&
   return count;
 }
 
+void Scene::all_read() {
+  const auto last = [](const std::string& url) {
+    const auto channels = get_json(url, "/v1/channels").value("channels", nlohmann::json::array());
+    for (const auto& each : channels) {
+      if (each["channel"] == "measurement") return each["last"].get<event::Position>();
+    }
+    return event::Position{0};
+  };
+  eventually([&] {
+    const bool is_same = std::all_of(urls_.begin(), urls_.end(), [&](const std::string& url) {
+      return last(url) == last(urls_.front());
+    });
+    return is_same && history_.missing(read("measurement")).empty();
+  });
+}
+
 Findings Scene::check(const std::set<Prefix>& forget) {
   EXPECT_TRUE(flush()) << daemon_->log();
+  if (is_shared_) all_read();
   const auto log = read("measurement");
   Findings found = history_.compare(log);
   found.states = wrong_states(log, forget);

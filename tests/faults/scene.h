@@ -44,6 +44,15 @@ class Scene {
   void kill() { daemon_.reset(); }
   Daemon& daemon() { return *daemon_; }
   std::string url() const { return url_; }
+  // Collectors of one log: each sender has one of them until it does not acknowledge; the first is read.
+  // Waits until each collector that is posted to has read what any of them acknowledged.
+  void all_read();
+  void turn_to(std::vector<std::string> urls) {
+    is_shared_ = is_shared_ || urls.size() > 1;
+    urls_ = std::move(urls);
+    url_ = urls_.front();
+  }
+  const std::string& config() const { return config_; }
   std::filesystem::path state_dir() const { return world_.path("state"); }
   std::filesystem::path log_dir() const { return state_dir() / "log"; }
   std::string path(const std::string& name) const { return world_.path(name); }
@@ -86,8 +95,10 @@ class Scene {
   History history_;
   std::vector<Sender> senders_;
   std::unique_ptr<Daemon> daemon_;
-  std::string url_;
-  std::string difference_;  // the last that was found
+  std::string url_;                // of who is asked
+  std::vector<std::string> urls_;  // of who is posted to
+  bool is_shared_ = false;         // the log, by several collectors
+  std::string difference_;         // the last that was found
 };
 
 }  // namespace isochrone::test

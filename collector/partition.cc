@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "collector/partition.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <numeric>
+#include <tuple>
+
+#include "base/random.h"
+
+namespace isochrone::collector {
+namespace {
+
+constexpr int kBlockLengthV4 = 16;
+constexpr int kBlockLengthV6 = 32;
+
+}  // namespace
+
+Partition partition_of(const Prefix& prefix) {
+  const bool is_v4 = prefix.family() == Family::v4;
+  const Prefix block(prefix.address(), is_v4 ? kBlockLengthV4 : kBlockLengthV6);
+  // The generator spreads what blocks have in common.
+  Random spread(block.address().high() ^ (block.address().low() << 1) ^ (is_v4 ? 4U : 6U));
+  return static_cast<Partition>(spread() % kPartitions);
+}
+
+PartitionedWindows::PartitionedWindows(Millis length, Millis lateness)
+    : length_(length), lateness_(lateness), windows_(1, OpenWindows(length, lateness)) {
+  mine_.set();
+}
+
+void PartitionedWindows::share() {
+  mine_.reset();
+  windows_.assign(kPartitions, OpenWindows(length_, lateness_));
+}
+
+void PartitionedWindows::take(Partition partition) { mine_.set(partition); }
+
+void PartitionedWindows::leave(Partition partition) {
+  mine_.reset(partition);
+  if (partition < windows_.size()) windows_[partition] = OpenWindows(length_, lateness_);
+}
+
+std::string PartitionedWindows::note(Partition partition) const {
+  return is_shared() ? fmt::format("progress/{:02}", partition) : "progress";
+}
+
+std::optional<OpenWindows::Added> PartitionedWindows::add(const Path& path, const Sample& sample,
+                                                          event::Position position) {
+  const Partition partition = of(path.prefix);
+  if (!mine_[partition]) return std::nullopt;
+  return windows_[partition].add(path, sample, position);
+}
+
+// By window, then path, whatever the partitions are: the order that everything is folded in.
+template <class Close>
+std::vector<ClosedWindow> PartitionedWindows::close_each(Close close) {
+  std::vector<ClosedWindow> all;
+  for (std::size_t i = 0; i < windows_.size(); ++i) {
+    if (!mine_[i]) continue;
+    auto closed = close(windows_[i]);
+    std::move(closed.begin(), closed.end(), std::back_inserter(all));
+  }
+  if (!is_shared()) return all;
+  std::sort(all.begin(), all.end(), [](const ClosedWindow& a, const ClosedWindow& b) {
+    return std::tie(a.summary.end, a.path) < std::tie(b.summary.end, b.path);
+  });
+  return all;
+}
+
+std::vector<ClosedWindow> PartitionedWindows::close(Instant now) {
+  return close_each([now](OpenWindows& windows) { return windows.close(now); });
+}
+
+std::vector<ClosedWindow> PartitionedWindows::close_all() {
+  return close_each([](OpenWindows& windows) { return windows.close_all(); });
+}
+
+void PartitionedWindows::forget_the_future(Instant now) noexcept {
+  for (OpenWindows& windows : windows_) windows.forget_the_future(now);
+}
+
+void PartitionedWindows::renumber(
+    const std::function<std::optional<routing::SiteId>(routing::SiteId)>& new_id) {
+  for (OpenWindows& windows : windows_) windows.renumber(new_id);
+}
+
+Instant PartitionedWindows::closed_until() const noexcept {
+  Instant latest{};
+  for (const OpenWindows& windows : windows_) latest = std::max(latest, windows.closed_until());
+  return latest;
+}
+
+std::size_t PartitionedWindows::open_windows() const noexcept {
+  return std::accumulate(
+      windows_.begin(), windows_.end(), std::size_t{0},
+      [](std::size_t sum, const OpenWindows& windows) { return sum + windows.open_windows(); });
+}
+
+std::size_t PartitionedWindows::open_samples() const noexcept {
+  return std::accumulate(
+      windows_.begin(), windows_.end(), std::size_t{0},
+      [](std::size_t sum, const OpenWindows& windows) { return sum + windows.open_samples(); });
+}
+
+}  // namespace isochrone::collector

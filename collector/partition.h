@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Partition: which prefixes are reduced together, and the open windows of those that are reduced here.
+//
+// A prefix lies in the partition of the block around it (IPv4 /16, IPv6 /32), so a network, what covers
+// it and what it splits into stay together. The number is part of the log: it never changes. What is no
+// prefix's (targets, verdicts on sites, retention) is the common partition's.
+//
+// A log that is nobody else's has one partition, and all of it is reduced here.
+//
+// Threads:  one thread.
+// Cost:     a partition is found in constant time; closing visits the partitions that are reduced here.
+#pragma once
+
+#include <bitset>
+#include <string>
+#include <vector>
+
+#include "collector/window.h"
+
+namespace isochrone::collector {
+
+using Partition = std::size_t;
+// A collector takes some of these, so a dozen collectors still have about the same to do.
+constexpr std::size_t kPartitions = 16;
+constexpr Partition kCommon = kPartitions;
+using Parts = std::bitset<kPartitions + 1>;
+
+Partition partition_of(const Prefix& prefix);
+
+class PartitionedWindows {
+ public:
+  PartitionedWindows(Millis length, Millis lateness);
+
+  // From now on the log has partitions, and none is reduced here until take().
+  void share();
+  void take(Partition partition);
+  // Drops what is open of it.
+  void leave(Partition partition);
+  const Parts& mine() const noexcept { return mine_; }
+  bool is_shared() const noexcept { return windows_.size() > 1; }
+  // Where a prefix's samples go, shared or not.
+  Partition of(const Prefix& prefix) const { return is_shared() ? partition_of(prefix) : 0; }
+  bool is_mine(const Prefix& prefix) const { return mine_[of(prefix)]; }
+  // What the log calls the mark of progress of a partition.
+  std::string note(Partition partition) const;
+
+  // As OpenWindows. What is of another's partition is left to it: nothing.
+  std::optional<OpenWindows::Added> add(const Path& path, const Sample& sample,
+                                        event::Position position);
+  std::vector<ClosedWindow> close(Instant now);
+  std::vector<ClosedWindow> close_all();
+  void forget_the_future(Instant now) noexcept;
+  void renumber(const std::function<std::optional<routing::SiteId>(routing::SiteId)>& new_id);
+  Instant closed_until() const noexcept;  // the latest of mine
+  std::size_t open_windows() const noexcept;
+  std::size_t open_samples() const noexcept;
+
+  OpenWindows& at(Partition partition) { return windows_[partition]; }
+  const OpenWindows& at(Partition partition) const { return windows_[partition]; }
+
+ private:
+  template <class Close>
+  std::vector<ClosedWindow> close_each(Close close);
+
+  Millis length_;
+  Millis lateness_;
+  Parts mine_;
+  std::vector<OpenWindows> windows_;  // by Partition; one where nothing is shared
+};
+
+}  // namespace isochrone::collector
