@@ -12,7 +12,6 @@
 namespace isochrone::app {
 namespace {
 
-constexpr Millis kTimeout{10'000};  // a table of a million prefixes takes the collector seconds
 constexpr std::string_view kDefaultUrl = "http://127.0.0.1:8053";
 
 // {"error": "...", "hint": "..."} as one line; whatever else the body is, shortened.
@@ -83,8 +82,8 @@ Result<Api> Api::open(const ApiArguments& arguments) {
   return Api(std::move(*access));
 }
 
-Result<std::string> Api::get(std::string_view path_and_query) {
-  return body_of(client_.get(path_and_query, kTimeout));
+Result<std::string> Api::get(std::string_view path_and_query, Millis timeout) {
+  return body_of(client_.get(path_and_query, timeout));
 }
 
 Result<std::string> Api::post_events(std::string_view channel, std::string_view ndjson) {

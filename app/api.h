@@ -25,8 +25,10 @@ class Api {
  public:
   static Result<Api> open(const ApiArguments& arguments);
 
+  static constexpr Millis kTimeout{10'000};  // a table of a million prefixes takes seconds
+
   // The body of a 200.
-  Result<std::string> get(std::string_view path_and_query);
+  Result<std::string> get(std::string_view path_and_query, Millis timeout = kTimeout);
   Result<std::string> post_events(std::string_view channel, std::string_view ndjson);
 
  private:

@@ -44,8 +44,10 @@ int check_command(const CheckArguments& arguments);
 
 struct RouteArguments {
   ApiArguments api;
-  std::string address;  // or a prefix
-  std::string service;  // empty: the only one, or every one
+  std::string address;   // or a prefix
+  std::string service;   // empty: the only one, or every one
+  std::string at;        // a time, or how long ago; empty: now
+  std::string decision;  // the id of a decision event, instead of an address
   bool json = false;
 };
 int route_command(const RouteArguments& arguments);

@@ -100,12 +100,24 @@ void describe_local(CLI::App& app, Arguments& arguments) {
 
 void describe_remote(CLI::App& app, Arguments& arguments) {
   auto* route = app.add_subcommand("route", "Explain the answer that a client gets");
-  route->footer("Example: isochrone route 198.51.100.0/24 --service www.example.com --json");
-  route->add_option("address", arguments.route.address, "Client, or its network")
-      ->required()
-      ->type_name("ADDRESS[/LENGTH]");
+  route->footer(
+      "Examples:\n"
+      "  isochrone route 198.51.100.0/24 --service www.example.com --json\n"
+      "  isochrone route 198.51.100.7 --at 15m\n"
+      "  isochrone route --decision dns-ns1/1777636800000000/42");
+  auto* address = route->add_option("address", arguments.route.address, "Client, or its network")
+                      ->type_name("ADDRESS[/LENGTH]");
   route->add_option("--service", arguments.route.service, "Host name; every service when absent")
       ->type_name("NAME");
+  auto* at = route->add_option("--at", arguments.route.at,
+                               "As it was then: how long ago, or a time; from the event log");
+  at->type_name("DURATION|TIME");
+  auto* decision = route->add_option("--decision", arguments.route.decision,
+                                     "Of an answer that was given: the id of its decision event");
+  decision->type_name("SOURCE/EPOCH/SEQUENCE")->excludes(at)->excludes(address);
+  route->callback([address, decision] {
+    if (address->count() + decision->count() == 0) throw CLI::RequiredError("ADDRESS");
+  });
   route->add_flag("--json", arguments.route.json, "Print the collector's JSON");
   add_api(*route, arguments.route.api);
   auto* show = app.add_subcommand("show", "Show what the collector knows");

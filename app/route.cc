@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The command `isochrone route`: the answer a client gets, and everything it rests on.
+// The command `isochrone route`: the answer a client gets, or got, and everything it rests on.
 #include <fmt/format.h>
 
 #include <cstdio>
@@ -12,12 +12,22 @@
 namespace isochrone::app {
 namespace {
 
+// The log may have millions of events to read.
+constexpr Millis kPastTimeout{120'000};
+
 Result<std::string> route(const RouteArguments& arguments) {
   auto api = Api::open(arguments.api);
   if (!api) return tl::unexpected(api.error());
-  std::string query = "/v1/route?address=" + HttpClient::escape(arguments.address);
-  if (!arguments.service.empty()) query += "&service=" + HttpClient::escape(arguments.service);
-  auto body = api->get(query);
+  std::string query = "/v1/route?";
+  if (!arguments.decision.empty()) {
+    query += "decision=" + HttpClient::escape(arguments.decision);
+  } else {
+    query += "address=" + HttpClient::escape(arguments.address);
+    if (!arguments.service.empty()) query += "&service=" + HttpClient::escape(arguments.service);
+    if (!arguments.at.empty()) query += "&at=" + HttpClient::escape(arguments.at);
+  }
+  const bool is_of_past = !arguments.decision.empty() || !arguments.at.empty();
+  auto body = is_of_past ? api->get(query, kPastTimeout) : api->get(query);
   if (!body || arguments.json) return body;
   return render(*body);
 }

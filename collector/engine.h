@@ -47,6 +47,7 @@ class Engine {
   const Options& options() const noexcept { return options_; }
   const Readers& readers() const noexcept { return readers_; }
   const routing::GeoPrior* geo() const noexcept { return geo_.get(); }
+  std::shared_ptr<const routing::GeoPrior> map() const noexcept { return geo_; }
   Instant now() const { return loop_.wall(); }
   Instant started_at() const noexcept { return started_at_; }
   // Compiled when asked for, not more often than its cost allows.

@@ -45,6 +45,8 @@ struct Read {
   }
 };
 
+// "SOURCE/EPOCH/SEQUENCE"; nothing when it is none.
+std::optional<event::EventId> parse_id(std::string_view text);
 Result<Read> parse_read(event::Channel channel, const HttpRequest& request, Instant now);
 // Where it begins, when it is after an event; not_found when that is not kept.
 Result<void> resolve(Read& read, const EventLog& log);

@@ -59,16 +59,6 @@ std::optional<Error> take(const std::string& text, const char* name,
                fmt::format("{}={} is no time like 2024-05-01T12:00:00Z", name, text));
 }
 
-// "SOURCE/EPOCH/SEQUENCE"; nothing when it is none.
-std::optional<event::EventId> parse_id(std::string_view text) {
-  const auto parts = split(text, '/');
-  if (parts.size() != 3) return std::nullopt;
-  const auto epoch = parse_number<std::uint64_t>(parts[1]);
-  const auto sequence = parse_number<std::uint64_t>(parts[2]);
-  if (!epoch || !sequence) return std::nullopt;
-  return event::EventId{std::string(parts[0]), *epoch, *sequence};
-}
-
 // A position, or the id of an event, whose position resolve() finds.
 std::optional<Error> take_after(const std::string& text, Read& read) {
   read.after_event = parse_id(text);
@@ -108,6 +98,15 @@ std::optional<Error> take_filters(const HttpRequest& request, Read& read) {
 }
 
 }  // namespace
+
+std::optional<event::EventId> parse_id(std::string_view text) {
+  const auto parts = split(text, '/');
+  if (parts.size() != 3) return std::nullopt;
+  const auto epoch = parse_number<std::uint64_t>(parts[1]);
+  const auto sequence = parse_number<std::uint64_t>(parts[2]);
+  if (!epoch || !sequence) return std::nullopt;
+  return event::EventId{std::string(parts[0]), *epoch, *sequence};
+}
 
 Result<Read> parse_read(event::Channel channel, const HttpRequest& request, Instant now) {
   Read read;

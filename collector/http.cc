@@ -119,7 +119,8 @@ HttpApi::HttpApi(Engine& engine, const EventLog& log, Readers& readers,
       policies_(Policies::make(rules->options.policies)),
       repeats_(std::make_shared<Repeats>(rules->options.repeat_window)),
       rules_(std::move(rules)),
-      measure_node_(std::move(measure_node)) {}
+      measure_node_(std::move(measure_node)),
+      past_(engine, log) {}
 
 void HttpApi::replace_rules(std::shared_ptr<const Rules> rules) {
   gate_.replace(rules->options.access);
@@ -169,6 +170,7 @@ HttpResponse HttpApi::handle(const HttpRequest& request) {
   if (path == "/v1/conditions") return conditions();
   if (path == "/v1/incidents") return query_incidents(log_, request);
   if (path == "/metrics") return metrics();
+  if (path == "/v1/route" && is_of_past(request)) return past_.ask(request);
   return ask(request);
 }
 

@@ -13,6 +13,7 @@
 #include "base/http_server.h"
 #include "collector/engine.h"
 #include "collector/event_rate.h"
+#include "collector/past_desk.h"
 #include "collector/policies.h"
 #include "collector/repeats.h"
 #include "event/gate.h"
@@ -65,6 +66,7 @@ class HttpApi {
   std::function<void(Metrics&)> measure_node_;
   Guarded<std::function<void(Metrics&)>> measure_http_;
   Guarded<std::function<std::string()>> show_conditions_;
+  PastDesk past_;
 };
 
 }  // namespace isochrone::collector

@@ -7,9 +7,8 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
+#include "collector/estimate_fields.h"
 #include "event/codec.h"
-#include "event/names.h"
-#include "routing/explain.h"
 #include "routing/policy.h"
 
 namespace isochrone::collector {
@@ -26,11 +25,6 @@ HttpResponse reply(json body) {
   HttpResponse response;
   response.body = body.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
   return response;
-}
-
-double seconds_between(Instant from, Instant to) {
-  return from == Instant{} ? 0
-                           : std::chrono::duration<double>(std::max(Nanos(0), to - from)).count();
 }
 
 // What every reply that shows state begins with.
@@ -88,17 +82,6 @@ std::pair<std::vector<const routing::PrefixState*>, bool> page_of(const Core& co
   return {std::move(all), has_more};
 }
 
-json to_json(const routing::Estimate& estimate, Instant now) {
-  return {{"p50_us", estimate.p50.count()},
-          {"p90_us", estimate.p90.count()},
-          {"min_us", estimate.min.count()},
-          {"jitter_us", estimate.jitter.count()},
-          {"loss_permille", estimate.loss_permille},
-          {"samples", estimate.samples},
-          {"method", event::method_name(estimate.method)},
-          {"age_s", seconds_between(estimate.at, now)}};
-}
-
 json site_names(const Core& core, std::span<const SiteId> sites) {
   json names = json::array();
   for (const SiteId site : sites) names.push_back(core.topology().sites[site.index()].name);
@@ -107,49 +90,6 @@ json site_names(const Core& core, std::span<const SiteId> sites) {
 
 bool is_alias(const routing::Service& service) {
   return service.answer == routing::AnswerWith::host_name;
-}
-
-json to_json(Engine& engine, const routing::Decision& decision) {
-  const Core& core = engine.core();
-  const auto& topology = core.topology();
-  const auto& service = topology.services[decision.service.index()];
-  const auto& best = topology.sites[decision.choice.site.index()];
-  json named = json::array();
-  json addresses = json::array();
-  for (const SiteId id : decision.named) {
-    const routing::Site& site = topology.sites[id.index()];
-    named.push_back(site.name);
-    if (is_alias(service)) continue;
-    for (const Address& address : site.addresses) addresses.push_back(address.to_string());
-  }
-  json out{{"address", decision.client.to_string()},
-           {"service", service.name},
-           {"site", best.name},
-           {"sites", std::move(named)},
-           {"addresses", std::move(addresses)},
-           {"ttl_s", decision.ttl.count()},
-           {"scope", decision.choice.scope},
-           {"reason", routing::to_string(decision.reason)},
-           {"override", routing::to_string(decision.choice.override)},
-           {"basis", decision.basis ? json(decision.basis->to_string()) : json()}};
-  if (decision.confidence) out["confidence"] = std::round(*decision.confidence * 1'000) / 1'000;
-  if (is_alias(service)) out["host_name"] = decision.named.empty() ? json() : json(best.host_name);
-  if (!decision.fenced.empty()) out["fenced"] = site_names(core, decision.fenced);
-  if (decision.is_pinned) out["pinned"] = true;
-  if (decision.is_held_out) out["held_out"] = true;
-  out["candidates"] = json::array();
-  for (const routing::Candidate& candidate : decision.candidates) {
-    json entry{{"site", topology.sites[candidate.site.index()].name},
-               {"up", candidate.is_up},
-               {"named", candidate.is_named}};
-    if (candidate.group) entry["group"] = *candidate.group;
-    if (candidate.is_near) entry["near"] = *candidate.is_near;
-    if (candidate.score) entry["score_us"] = candidate.score->count();
-    if (candidate.distance_km) entry["distance_km"] = std::llround(*candidate.distance_km);
-    if (candidate.estimate) entry.update(to_json(*candidate.estimate, engine.now()));
-    out["candidates"].push_back(std::move(entry));
-  }
-  return out;
 }
 
 HttpResponse bad_request(const Error& error) { return http_error(400, error.text()); }
@@ -292,7 +232,7 @@ HttpResponse query_paths(Engine& engine, const HttpRequest& request) {
       const std::string& name = engine.core().topology().sites[path.site.index()].name;
       if (!site.empty() && site != name) continue;
       json entry{{"prefix", known->prefix.to_string()}, {"site", name}};
-      entry.update(to_json(path.estimate, engine.now()));
+      put_estimate(entry, path.estimate, engine.now());
       body["paths"].push_back(std::move(entry));
     }
   }
@@ -325,36 +265,6 @@ HttpResponse query_table(Engine& engine, const HttpRequest& request) {
     }
   }
   if (has_more) body["next"] = prefixes.back()->prefix.to_string();
-  return reply(std::move(body));
-}
-
-HttpResponse query_route(Engine& engine, const HttpRequest& request) {
-  const Core& core = engine.core();
-  const std::string text = parameter(request, "address");
-  const auto prefix = Prefix::parse(text);
-  if (!prefix) {
-    return http_error(400, "address=" + text + " is no address or prefix",
-                      "ask /v1/route?address=192.0.2.1&service=www.example.com");
-  }
-  std::string name = to_lower(parameter(request, "service"));
-  if (name.ends_with('.')) name.pop_back();
-  if (!name.empty() && !core.topology().find_service(name)) {
-    std::vector<std::string_view> names;
-    for (const auto& service : core.topology().services) names.push_back(service.name);
-    return http_error(404, "unknown service \"" + name + "\"",
-                      fmt::format("services are {}", fmt::join(names, ", ")));
-  }
-  const routing::RoutingTable& table = engine.table();
-  json body = about(engine);
-  body["generation"] = table.generation();
-  body["decisions"] = json::array();
-  for (std::size_t i = 0; i < core.topology().services.size(); ++i) {
-    if (!name.empty() && core.topology().services[i].name != name) continue;
-    body["decisions"].push_back(to_json(
-        engine,
-        routing::explain(core.topology(), table, core.state(), engine.geo(), core.site_states(),
-                         ServiceId(static_cast<std::uint16_t>(i)), prefix->address())));
-  }
   return reply(std::move(body));
 }
 

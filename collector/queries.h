@@ -9,6 +9,7 @@
 
 #include "base/http_server.h"
 #include "collector/engine.h"
+#include "collector/past.h"
 
 namespace isochrone::collector {
 
@@ -22,6 +23,17 @@ HttpResponse query_targets(Engine& engine, const HttpRequest& request);
 HttpResponse query_paths(Engine& engine, const HttpRequest& request);
 HttpResponse query_table(Engine& engine, const HttpRequest& request);
 HttpResponse query_route(Engine& engine, const HttpRequest& request);
+// Of a decision that was: ?at=TIME, or ?decision=SOURCE/EPOCH/SEQUENCE of its event. It may take seconds
+// and runs in any thread, with what past_setup() found in the engine's.
+bool is_of_past(const HttpRequest& request);
+PastSetup past_setup(Engine& engine);
+HttpResponse query_past_route(const EventLog& log, const PastSetup& setup, Instant now,
+                              const HttpRequest& request, const std::function<bool()>& goes_on);
+// A kept `decision` event that says what it rests on.
+Result<event::Event> find_decision(const EventLog& log, const event::EventId& id);
+// Site, scope and reason are those of the sample.
+bool agrees(const routing::Topology& topology, const routing::Decision& decision,
+            const event::DecisionSample& sample);
 // Addresses of resolvers instead of prefixes.
 HttpResponse query_resolvers(Engine& engine, const HttpRequest& request);
 // These read the log and may run in any thread.

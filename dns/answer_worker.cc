@@ -120,7 +120,7 @@ Reply Answers::reply_to(Bytes query, const Address& sender, Transport transport,
   // Between a new topology and the next report ids would mix: those few queries are not counted.
   if (reply.service && !has_new_topology()) {
     if (!demand_.count(*reply.service, reply.client_network, sender)) counters_.demand_lost.add();
-    if (until_sample_-- == 0) sample(reply);
+    if (reply.is_chosen && until_sample_-- == 0) sample(reply, sender);
   }
   return reply;
 }
@@ -160,16 +160,27 @@ void Answers::sight(Bytes query, const Address& resolver) noexcept {
   sightings_.push_back(seen);
 }
 
-void Answers::sample(const Reply& reply) noexcept {
+// Which site is named may depend on the type asked for, which samples do not tell: of such an answer only
+// one that any type would have got is a sample.
+void Answers::sample(const Reply& reply, const Address& sender) noexcept {
   until_sample_ = kSampleEvery - 1;
   if (sampled_ == kSamples) return;
-  samples_[sampled_++] = {*reply.service, reply.client, reply.client_network, reply.choice};
+  const Snapshot& snapshot = reader_.get();
+  const routing::Service& service = snapshot.topology->services[reply.service->index()];
+  const auto nameable = routing::nameable_sites(snapshot.sites, *reply.service,
+                                                routing::sites_of(service), service.on_all_down);
+  routing::NamedSites named;
+  const auto choice =
+      routing::choose(*snapshot.table, *reply.service, reply.client, nameable.sites, named);
+  if (choice.site != reply.choice.site) return;
+  samples_[sampled_++] = {*reply.service,           reply.client,
+                          reply.client_network,     reply.choice,
+                          reader_.get().generation, reply.client == sender};
 }
 
 DemandReport Answers::report() {
   DemandReport report;
   report.topology = reported_->topology;
-  report.table_generation = reported_->table->generation();
   report.demand = demand_.take();
   report.decisions.assign(samples_, samples_ + sampled_);
   report.sightings.assign(sightings_.begin(), sightings_.end());

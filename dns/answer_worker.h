@@ -70,7 +70,7 @@ class Answers {
   }
 
  private:
-  void sample(const Reply& reply) noexcept;
+  void sample(const Reply& reply, const Address& sender) noexcept;
   void sight(Bytes query, const Address& resolver) noexcept;
   void serve_at_desk(const Request& request, MutableBytes out, Reply& reply);
   void limit(Request request, MutableBytes out, Reply& reply) noexcept;

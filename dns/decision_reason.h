@@ -5,6 +5,9 @@
 // Threads:  pure; called where the state lives.
 #pragma once
 
+#include <optional>
+
+#include "dns/answered_with.h"
 #include "dns/demand_table.h"
 #include "dns/node_state.h"
 #include "dns/snapshot.h"
@@ -13,8 +16,12 @@
 
 namespace isochrone::dns {
 
-// `geo` may be null. A reason can be given only by the table that decided, so `snapshot` must have it.
-event::DecisionSample decision_sample(const Snapshot& snapshot, const NodeState& state,
-                                      const routing::GeoPrior* geo, const DecisionCount& decision);
+// `geo` may be null. `current` and `state` may know more than what decided (`by`), but about this client.
+// Nothing when only a user's own address could say who was answered: no event ever has one.
+std::optional<event::DecisionSample> decision_sample(const Snapshot& current,
+                                                     const NodeState& state,
+                                                     const routing::GeoPrior* geo,
+                                                     const DecisionCount& decision,
+                                                     const AnsweredWith::Snapshot& by);
 
 }  // namespace isochrone::dns

@@ -32,12 +32,13 @@ struct DecisionCount {
   Address client;
   Prefix network;
   routing::Choice choice;
+  std::uint64_t generation = 0;  // of the snapshot
+  bool is_resolver = false;      // the client is who asked
 };
 
 // What a worker hands over about once a second. Ids are those of `topology`.
 struct DemandReport {
   std::shared_ptr<const routing::Topology> topology;
-  std::uint64_t table_generation = 0;
   std::vector<DemandCount> demand;
   std::vector<DecisionCount> decisions;
   std::vector<Sighting> sightings;

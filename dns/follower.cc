@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "dns/answered_with.h"
 #include "dns/decision_reason.h"
 #include "dns/snapshot_file.h"
 
@@ -45,6 +46,7 @@ class StateFollower::Builder {
         compile_timer_(thread.loop(), [this] { compile(); }),
         save_timer_(thread.loop(), [this] { tick(); }) {
     save_timer_.start(kSaveInterval, kSaveInterval);
+    answered_with_.published(*current_, {}, thread.loop().now());
     tell_published();
     follow();
   }
@@ -84,6 +86,7 @@ class StateFollower::Builder {
       publish_with_same_table();
     } else {
       compiler_.forget();
+      answered_with_.forget();
       compile();
       is_state_unsaved_ = true;
     }
@@ -110,12 +113,12 @@ class StateFollower::Builder {
                                   1, kDemandInterval},
                     now, event::beacon_task(seen.task));
     }
-    // A reason can be given only by the table that decided.
-    const bool is_current = report.topology == current_->topology &&
-                            report.table_generation == current_->table->generation();
-    if (!is_current) return;
+    if (report.topology != current_->topology) return;
     for (const DecisionCount& decision : report.decisions) {
-      poster_->post(decision_sample(*current_, state_, inputs_.geo.get(), decision), now);
+      const auto by = answered_with_.find(decision.generation, decision.client, state_.changed);
+      if (!by) continue;
+      auto sample = decision_sample(*current_, state_, inputs_.geo.get(), decision, *by);
+      if (sample) poster_->post(std::move(*sample), now);
     }
   }
 
@@ -178,13 +181,14 @@ class StateFollower::Builder {
   }
 
   void on_health(const event::Follower::Batch& batch) {
-    const bool has_changed = state_.apply_health(batch);
+    const bool has_changed = state_.apply_health(batch, *inputs_.topology);
     is_position_unsaved_ |= !batch.events.empty();
     is_state_unsaved_ |= has_changed;
     tell_positions();
     const routing::SiteStates sites = state_.site_states(*inputs_.topology);
-    const bool has_moved =
-        sites.up != current_->sites.up || sites.draining != current_->sites.draining;
+    const bool has_moved = sites.up != current_->sites.up ||
+                           sites.draining != current_->sites.draining ||
+                           sites.last_good != current_->sites.last_good;
     if (!has_changed || !has_moved) return;
     publish_with_same_table();
     // An old table costs a restarted node milliseconds; an old verdict names a dead site. So it is
@@ -201,6 +205,7 @@ class StateFollower::Builder {
     compile_timer_.stop();
     is_compile_due_ = false;
     const Monotonic start = thread_.loop().now();
+    const auto changed = state_.changed;
     auto next = compiler_.compile(inputs_, state_, *current_);
     const Nanos took = thread_.loop().now() - start;
     next_compile_ = start + std::max<Nanos>(kMinCompileInterval, took * kCompileShare);
@@ -208,14 +213,11 @@ class StateFollower::Builder {
       status.compile_time = std::chrono::duration_cast<Micros>(took);
       ++status.compilations;
     });
-    publish(std::move(next));
+    publish(std::move(next), changed);
   }
 
-  void publish(std::shared_ptr<Snapshot> next) {
-    if (next->topology == current_->topology) {
-      next->sites.last_good = current_->sites.last_good;
-    }
-    routing::remember_good(*next->topology, next->sites);
+  void publish(std::shared_ptr<Snapshot> next, const std::map<Prefix, bool>& changed = {}) {
+    answered_with_.published(*next, changed, thread_.loop().now());
     current_ = next;
     published_.publish(std::move(next));
     tell_published();
@@ -312,6 +314,7 @@ class StateFollower::Builder {
   std::shared_ptr<bool> follow_life_ = std::make_shared<bool>(true);  // of the followers in use
 
   SnapshotCompiler compiler_;
+  AnsweredWith answered_with_;
   bool is_compile_due_ = false;
   Monotonic next_compile_{};
   Timer compile_timer_;

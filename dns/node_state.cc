@@ -39,8 +39,10 @@ bool NodeState::apply_state(const event::Follower::Batch& batch,
   return has_changed;
 }
 
-bool NodeState::apply_health(const event::Follower::Batch& batch) {
+bool NodeState::apply_health(const event::Follower::Batch& batch,
+                             const routing::Topology& topology) {
   const auto before = health;
+  const auto good_before = last_good;
   if (is_replaced(health_position, batch)) health.clear();
   health_position = {batch.log_id, batch.position};
   for (const event::StoredEvent& stored : batch.events) {
@@ -49,15 +51,18 @@ bool NodeState::apply_health(const event::Follower::Batch& batch) {
     SiteHealth& site = health[said->site];
     if (said->origin == event::HealthOrigin::collector) {
       site.collector = said->status;
-      continue;
+    } else {
+      // The operator's last word by its own time, as the collector takes it.
+      const Instant at = stored.event.time;
+      if (at < site.said) continue;
+      site.operators = said->status;
+      site.said = at;
     }
-    // The operator's last word by its own time, as the collector takes it.
-    const Instant at = stored.event.time;
-    if (at < site.said) continue;
-    site.operators = said->status;
-    site.said = at;
+    routing::SiteStates states = site_states(topology);
+    routing::remember_good(topology, states);
+    last_good = std::move(states.last_good);
   }
-  return health != before;
+  return health != before || last_good != good_before;
 }
 
 void NodeState::forget_versions() {
@@ -75,6 +80,16 @@ void NodeState::change_topology(const routing::Topology& before, const routing::
     renamed.put(event::from_event(event::to_event(state, before), after));
   });
   performance = std::move(renamed);
+  std::vector<routing::SiteMask> good(after.services.size());
+  for (std::size_t i = 0; i < std::min(last_good.size(), before.services.size()); ++i) {
+    const auto service = after.find_service(before.services[i].name);
+    for (std::size_t site = 0; service && site < before.sites.size(); ++site) {
+      if ((last_good[i] >> site & 1) == 0) continue;
+      const auto found = after.find_site(before.sites[site].name);
+      if (found) good[service->index()] |= routing::site_bit(*found);
+    }
+  }
+  last_good = std::move(good);
   forget_versions();
   state_position.position = 0;
   health_position.position = 0;
@@ -89,6 +104,7 @@ routing::SiteStates NodeState::site_states(const routing::Topology& topology) co
     states.up &= ~bit;
     if (said->second.is_draining()) states.draining |= bit;
   }
+  states.last_good = last_good;
   return states;
 }
 

@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "base/time.h"
 #include "dns/snapshot.h"
@@ -53,6 +54,8 @@ struct NodeState {
   ChannelPosition health_position;
   routing::PackedState performance;
   std::map<std::string, SiteHealth, std::less<>> health;
+  // By ServiceId: its sites that were up when any was last, as of each event; none: all.
+  std::vector<routing::SiteMask> last_good;
   Instant newest{};  // of the state events applied; the epoch when there was none
   // What apply_state() changed since this was last emptied: whether the prefix had answers before.
   std::map<Prefix, bool> changed;
@@ -62,13 +65,12 @@ struct NodeState {
   bool apply_state(const event::Follower::Batch& batch, const routing::Topology& topology);
   // Health of another log replaces ours at once: an operator's word that its log has lost could
   // never be taken back.
-  bool apply_health(const event::Follower::Batch& batch);
+  bool apply_health(const event::Follower::Batch& batch, const routing::Topology& topology);
 
   // Ids follow names into another topology; both channels are to be read again from their start, for
   // what was left out because its names were unknown.
   void change_topology(const routing::Topology& before, const routing::Topology& after);
 
-  // Without last_good, which no event tells.
   routing::SiteStates site_states(const routing::Topology& topology) const;
   PrivateMask measured_private() const;
   // The same from what it was before these prefixes changed, without a walk over all.

@@ -73,6 +73,8 @@ struct Snapshot {
   std::shared_ptr<const TransferPolicy> transfers;  // null: nobody may have a zone
   std::shared_ptr<const TlsContext> tls;            // null: no TLS
   std::uint64_t generation = 0;                     // raised with every publication
+  std::uint64_t state_position = 0;   // the last event of that channel that the table knows
+  std::uint64_t health_position = 0;  // and that the states of the sites know
   AnswerOptions options;
   // Private blocks of which the performance state knows a prefix: someone measures them, so a client
   // address in them means something here. In the others RFC 7871 section 10 applies.

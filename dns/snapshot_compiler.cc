@@ -16,6 +16,8 @@ std::shared_ptr<Snapshot> make_snapshot(const BuildInputs& inputs, const NodeSta
   snapshot->transfers = inputs.transfers;
   snapshot->tls = inputs.tls;
   snapshot->generation = generation;
+  snapshot->state_position = state.state_position.position;
+  snapshot->health_position = state.health_position.position;
   snapshot->options = inputs.options;
   return snapshot;
 }
@@ -40,6 +42,7 @@ std::shared_ptr<Snapshot> SnapshotCompiler::with_same_table(const BuildInputs& i
                                                             const Snapshot& current) {
   auto next = make_snapshot(inputs, state, current.generation + 1);
   next->table = current.table;
+  next->state_position = current.state_position;
   next->reasons = current.reasons;
   next->measured_private = current.measured_private;
   return next;

@@ -198,6 +198,23 @@ void read_health(ByteReader& in, NodeState& state) {
   }
 }
 
+// Which sites services had last: their bits are numbers into the file's names.
+void read_last_good(ByteReader& in, const std::vector<std::uint16_t>& sites,
+                    const std::vector<std::uint16_t>& services, const routing::Topology& topology,
+                    NodeState& state) {
+  const std::size_t count = in.u16();
+  if (count > 0) state.last_good.resize(topology.services.size());
+  for (std::size_t i = 0; i < count && in.ok(); ++i) {
+    const std::uint64_t bits = in.u64();
+    const std::uint16_t service = id_at(services, static_cast<std::uint16_t>(i));
+    for (std::uint16_t site = 0; service != kUnknown && site < 64; ++site) {
+      const std::uint16_t id = id_at(sites, site);
+      if ((bits >> site & 1) == 0 || id == kUnknown) continue;
+      state.last_good[service] |= routing::site_bit(routing::SiteId(id));
+    }
+  }
+}
+
 // Called with how many octets of a file have been read, now and then.
 using Progress = std::function<void(std::size_t)>;
 constexpr std::size_t kProgressOctets = std::size_t{1} << 20;
@@ -239,6 +256,7 @@ Result<NodeState> decode_payload(Bytes payload, const routing::Topology& topolog
     told = done;
     progress(kHead + done);
   }
+  if (in.ok() && in.remaining() > 0) read_last_good(in, sites, services, topology, state);
   if (!in.ok() || in.remaining() > 0) return fail(Errc::invalid, "its length is wrong inside");
   if (known_sites < topology.sites.size() || known_services < topology.services.size()) {
     state.change_topology(topology, topology);  // what the new names missed is read again
@@ -283,6 +301,8 @@ std::vector<std::uint8_t> encode_snapshot(const NodeState& state,
   out.number(state.performance.size(), 4);
   state.performance.for_each(
       [&out](const routing::PrefixState& prefix) { encode_prefix(out, prefix); });
+  out.u16(state.last_good.size());
+  for (const routing::SiteMask sites : state.last_good) out.number(sites, 8);
   return out.finish();
 }
 

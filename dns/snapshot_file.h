@@ -12,6 +12,7 @@
 //              u16 paths: u16 site, u32 min, p50, p90, jitter in microseconds, i64 end in Unix
 //                nanoseconds, u32 samples, u16 loss in permille, u8 method
 //              u16 preferences: u16 service, u16 site
+//            u16 services, of each u64: bits of its sites that were up when any was last; older files have none
 //   text is a u16 length and that many octets. Sites and services are numbers into the name lists.
 // Names survive: a file of another configuration gives what both know. When this configuration knows
 // a name that the file does not, positions are zero, so that the channels are read again.

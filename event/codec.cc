@@ -123,6 +123,9 @@ void put(v1::Event& to, const DecisionSample& decision) {
   message.set_reason(decision.reason);
   message.set_scope(decision.scope);
   message.set_generation(decision.generation);
+  if (decision.resolver) message.set_resolver(address_bytes(*decision.resolver));
+  if (decision.state_position) message.set_state_position(*decision.state_position);
+  if (decision.health_position) message.set_health_position(*decision.health_position);
 }
 
 // Fields that the message has and we do not know stay.
@@ -249,12 +252,16 @@ Target take(Taker& taker, const v1::Target& message) {
 }
 
 DecisionSample take(Taker& taker, const v1::Decision& message) {
-  return {message.service(),
-          taker.prefix(message.prefix()),
-          message.site(),
-          message.reason(),
-          taker.small<std::uint8_t>(message.scope(), "scope"),
-          message.generation()};
+  DecisionSample decision{message.service(),
+                          taker.prefix(message.prefix()),
+                          message.site(),
+                          message.reason(),
+                          taker.small<std::uint8_t>(message.scope(), "scope"),
+                          message.generation()};
+  if (message.has_resolver()) decision.resolver = taker.address(message.resolver(), "resolver");
+  if (message.has_state_position()) decision.state_position = message.state_position();
+  if (message.has_health_position()) decision.health_position = message.health_position();
+  return decision;
 }
 
 Payload take_payload(Taker& taker, const v1::Event& message) {

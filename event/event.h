@@ -71,8 +71,7 @@ struct Load {
   friend bool operator==(const Load&, const Load&) = default;
 };
 
-// The performance state of one prefix after a change; by name, so that nodes whose configurations
-// differ for a moment still understand each other.
+// The performance state of one prefix after a change; by name: configurations differ for moments.
 struct State {
   struct Path {
     std::string site;
@@ -91,7 +90,7 @@ struct State {
   friend bool operator==(const State&, const State&) = default;
 };
 
-// What is worth measuring next, for every prober or for the named sites.
+// What is worth measuring next.
 struct Target {
   Prefix prefix;
   std::vector<Address> addresses;  // representatives, at least one
@@ -109,6 +108,9 @@ struct DecisionSample {
   std::string reason;
   std::uint8_t scope = 0;
   std::uint64_t generation = 0;
+  std::optional<Address> resolver{};  // who was answered, where rows are smaller than the network
+  // The last events of these channels that the answer knew; none: not told.
+  std::optional<std::uint64_t> state_position{}, health_position{};
   friend bool operator==(const DecisionSample&, const DecisionSample&) = default;
 };
 
@@ -127,8 +129,7 @@ struct Event {
   Instant time{};
   std::string task;  // the round or session it belongs to; may be empty
   Payload payload;
-  // Its Protobuf form as it was received, fields unknown to this version included; empty: it is to
-  // be made. No part of what the event says, so not compared.
+  // Its Protobuf form as received, unknown fields included; empty: to be made. Not compared.
   std::string bytes{};
 
   Channel channel() const noexcept { return static_cast<Channel>(payload.index()); }

@@ -180,11 +180,7 @@ Payload take_health(Fields& fields) {
 }
 
 Payload take_load(Fields& fields) {
-  Load load;
-  load.site = fields.text("site");
-  load.offered = fields.number("offered");
-  load.capacity = fields.number("capacity");
-  return load;
+  return Load{fields.text("site"), fields.number("offered"), fields.number("capacity")};
 }
 
 State::Path take_path(Fields fields) {
@@ -244,13 +240,17 @@ Payload take_target(Fields& fields) {
 }
 
 Payload take_decision(Fields& fields) {
-  DecisionSample decision;
-  decision.service = fields.text("service");
-  decision.prefix = take_prefix(fields);
-  decision.site = fields.text("site");
-  decision.reason = fields.text("reason");
-  decision.scope = fields.number<std::uint8_t>("scope");
-  decision.generation = fields.number("generation");
+  DecisionSample decision{fields.text("service"),
+                          take_prefix(fields),
+                          fields.text("site"),
+                          fields.text("reason"),
+                          fields.number<std::uint8_t>("scope"),
+                          fields.number("generation")};
+  if (fields.has("resolver")) {
+    decision.resolver = fields.parsed("resolver", Address::parse, "an IP address");
+  }
+  if (fields.has("state_position")) decision.state_position = fields.number("state_position");
+  if (fields.has("health_position")) decision.health_position = fields.number("health_position");
   return decision;
 }
 

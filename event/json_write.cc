@@ -83,6 +83,9 @@ void put(OrderedJson& to, const DecisionSample& decision) {
   to["reason"] = decision.reason;
   to["scope"] = decision.scope;
   to["generation"] = decision.generation;
+  if (decision.resolver) to["resolver"] = decision.resolver->to_string();
+  if (decision.state_position) to["state_position"] = *decision.state_position;
+  if (decision.health_position) to["health_position"] = *decision.health_position;
 }
 
 void put(OrderedJson& to, const Event& event) {

@@ -37,18 +37,22 @@ TEST(NodeState, ASiteIsUpWhenNeitherCollectorNorOperatorTakesItOut) {
   const routing::Topology topology = three_sites();
   NodeState node;
   EXPECT_EQ(node.site_states(topology).up, routing::kAllSites);
-  node.apply_health(batch("log", 1, {health("fra", HealthStatus::down, HealthOrigin::prober)}));
+  node.apply_health(batch("log", 1, {health("fra", HealthStatus::down, HealthOrigin::prober)}),
+                    topology);
   EXPECT_EQ(node.site_states(topology).up, routing::kAllSites)
       << "heartbeats are the collector's to judge";
   node.apply_health(batch("log", 2,
                           {health("fra", HealthStatus::down, HealthOrigin::collector),
-                           health("iad", HealthStatus::draining, HealthOrigin::operators)}));
+                           health("iad", HealthStatus::draining, HealthOrigin::operators)}),
+                    topology);
   EXPECT_EQ(node.site_states(topology).up, ~(kFraBit | kIadBit));
-  node.apply_health(batch("log", 3, {health("iad", HealthStatus::up, HealthOrigin::collector)}));
+  node.apply_health(batch("log", 3, {health("iad", HealthStatus::up, HealthOrigin::collector)}),
+                    topology);
   EXPECT_EQ(node.site_states(topology).up, ~(kFraBit | kIadBit)) << "an operator's word stands";
   EXPECT_TRUE(node.apply_health(batch("log", 4,
                                       {health("fra", HealthStatus::up, HealthOrigin::collector),
-                                       health("iad", HealthStatus::up, HealthOrigin::operators)})));
+                                       health("iad", HealthStatus::up, HealthOrigin::operators)}),
+                                topology));
   EXPECT_EQ(node.site_states(topology).up, routing::kAllSites);
 }
 
@@ -70,11 +74,12 @@ TEST(NodeState, AnotherLogReplacesPrefixByPrefixAndHealthAtOnce) {
   node.apply_state(
       batch("old", 9, {state("192.0.2.0/24", 50, {"fra"}), state("10.0.0.0/8", 50, {"fra"})}),
       topology);
-  node.apply_health(batch("old", 9, {health("fra", HealthStatus::down, HealthOrigin::operators)}));
+  node.apply_health(batch("old", 9, {health("fra", HealthStatus::down, HealthOrigin::operators)}),
+                    topology);
   EXPECT_TRUE(node.apply_state(batch("new", 1, {state("192.0.2.0/24", 1, {"iad"})}), topology));
   EXPECT_EQ(node.performance.find(prefix("192.0.2.0/24"))->paths.front().site, kIad);
   EXPECT_EQ(node.performance.size(), 2U);
-  EXPECT_TRUE(node.apply_health(batch("new", 0, {})));
+  EXPECT_TRUE(node.apply_health(batch("new", 0, {}), topology));
   EXPECT_EQ(node.site_states(topology).up, routing::kAllSites);
 }
 

@@ -170,9 +170,10 @@ TEST_F(Tapped, SaysOfARoutedAnswerWhatTheDecisionSays) {
   const auto snapshot = published_.current();
   for (const char* subnet : {"10.1.2.0/24", "10.9.9.0/24", "11.0.0.0/24", "10.1.0.0/16"}) {
     const TapView record = ask({.name = "www.example.com", .subnet = prefix(subnet)});
-    const auto decision =
-        decision_sample(*snapshot, static_map(), nullptr,
-                        {*reply_.service, reply_.client, reply_.client_network, reply_.choice});
+    const auto decision = *decision_sample(
+        *snapshot, static_map(), nullptr,
+        {*reply_.service, reply_.client, reply_.client_network, reply_.choice, 1, false},
+        {1, snapshot->table->generation(), 0, 0});
     EXPECT_EQ(record.site, decision.site) << subnet;
     EXPECT_EQ(routing::to_string(record.head.why.reason), decision.reason) << subnet;
     EXPECT_EQ(record.head.why.scope, decision.scope) << subnet;

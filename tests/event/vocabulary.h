@@ -71,9 +71,24 @@ inline Event a_decision() {
       DecisionSample{"www.example.com", prefix_of("192.0.2.0/24"), "fra", "measured", 24, 5'118});
 }
 
+inline Event a_decision_for_a_resolver() {
+  DecisionSample decision{"www.example.com", prefix_of("192.0.2.0/24"), "fra", "measured", 26, 5};
+  decision.resolver = address_of("192.0.2.53");
+  decision.state_position = 1'234;
+  decision.health_position = 0;
+  return event_with(decision);
+}
+
 inline std::vector<Event> one_of_each() {
-  return {a_measurement(), a_lost_measurement(), a_demand(),  a_health(), a_load(),
-          a_state(),       a_target(),           a_decision()};
+  return {a_measurement(),
+          a_lost_measurement(),
+          a_demand(),
+          a_health(),
+          a_load(),
+          a_state(),
+          a_target(),
+          a_decision(),
+          a_decision_for_a_resolver()};
 }
 
 }  // namespace isochrone::event::testing
