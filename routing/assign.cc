@@ -11,6 +11,8 @@
 #include <optional>
 #include <utility>
 
+#include "routing/make_room.h"
+
 namespace isochrone::routing {
 namespace {
 
@@ -304,6 +306,10 @@ std::span<const Offer> AssignmentProblem::offers(std::size_t network) const {
   return {offers_.data() + begins_[network], offers_.data() + begins_[network + 1]};
 }
 
-Assignment solve(const AssignmentProblem& problem) { return Solver(problem).run(); }
+Assignment solve(const AssignmentProblem& problem) {
+  Assignment found = Solver(problem).run();
+  make_room(problem, found);
+  return found;
+}
 
 }  // namespace isochrone::routing

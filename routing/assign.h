@@ -60,7 +60,7 @@ class AssignmentProblem {
 struct Assignment {
   // By network. The optimum may divide a network among sites, as many of them as sites are full at most;
   // answers do not, so it is with the cheapest of those that has room for all of it, or, when none
-  // has, with the one that has most.
+  // has, with the one that has most, and others make room (make_room.h).
   std::vector<SiteId> sites;
   // By site: how much further away it would have to be for just those who can stay to prefer it.
   std::vector<Micros> prices;
