@@ -27,6 +27,8 @@ class Api {
 
   static constexpr Millis kTimeout{10'000};  // a table of a million prefixes takes seconds
 
+  static constexpr Millis kLogTimeout{120'000};  // the log may have millions of events to read
+
   // The body of a 200.
   Result<std::string> get(std::string_view path_and_query, Millis timeout = kTimeout);
   Result<std::string> post_events(std::string_view channel, std::string_view ndjson);

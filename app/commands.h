@@ -55,6 +55,8 @@ int route_command(const RouteArguments& arguments);
 struct ShowArguments {
   ApiArguments api;
   std::string what;
+  std::string since;    // of changes: how long ago, or a time
+  std::string service;  // likewise; empty: every one
   bool json = false;
 };
 int show_command(const ShowArguments& arguments);

@@ -26,8 +26,8 @@ Examples:
 
 See isochrone(1), and isochrone.conf(5) for the configuration.)";
 
-const std::vector<std::string> kShown{"status",  "sites", "services", "table",  "paths",
-                                      "targets", "tasks", "channels", "holdout"};
+const std::vector<std::string> kShown{"status",  "sites", "services", "table",   "paths",
+                                      "targets", "tasks", "channels", "holdout", "changes"};
 
 void add_config(CLI::App& command, std::filesystem::path& config) {
   command.add_option("-c,--config", config, "Configuration of the node")
@@ -125,6 +125,11 @@ void describe_remote(CLI::App& app, Arguments& arguments) {
       ->required()
       ->check(CLI::IsMember(kShown))
       ->type_name("WHAT");
+  show->add_option("--since", arguments.show.since, "Of changes: how long ago, or a time")
+      ->default_val("1h")
+      ->type_name("DURATION|TIME");
+  show->add_option("--service", arguments.show.service, "Of changes: host name; all when absent")
+      ->type_name("NAME");
   show->add_flag("--json", arguments.show.json, "Print the collector's JSON");
   add_api(*show, arguments.show.api);
   auto* ingest = app.add_subcommand("ingest", "Post measurement events, one JSON object per line");

@@ -12,9 +12,6 @@
 namespace isochrone::app {
 namespace {
 
-// The log may have millions of events to read.
-constexpr Millis kPastTimeout{120'000};
-
 Result<std::string> route(const RouteArguments& arguments) {
   auto api = Api::open(arguments.api);
   if (!api) return tl::unexpected(api.error());
@@ -27,7 +24,7 @@ Result<std::string> route(const RouteArguments& arguments) {
     if (!arguments.at.empty()) query += "&at=" + HttpClient::escape(arguments.at);
   }
   const bool is_of_past = !arguments.decision.empty() || !arguments.at.empty();
-  auto body = is_of_past ? api->get(query, kPastTimeout) : api->get(query);
+  auto body = is_of_past ? api->get(query, Api::kLogTimeout) : api->get(query);
   if (!body || arguments.json) return body;
   return render(*body);
 }

@@ -15,7 +15,13 @@ namespace {
 Result<std::string> show(const ShowArguments& arguments) {
   auto api = Api::open(arguments.api);
   if (!api) return tl::unexpected(api.error());
-  auto body = api->get("/v1/" + arguments.what);
+  const bool is_of_log = arguments.what == "changes";
+  std::string query = "/v1/" + arguments.what;
+  if (is_of_log) {
+    query += "?since=" + HttpClient::escape(arguments.since);
+    if (!arguments.service.empty()) query += "&service=" + HttpClient::escape(arguments.service);
+  }
+  auto body = api->get(query, is_of_log ? Api::kLogTimeout : Api::kTimeout);
   if (!body || arguments.json) return body;
   return render(*body);
 }

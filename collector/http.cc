@@ -25,7 +25,7 @@ HttpResponse no_such_path(const std::string& path) {
   return http_error(
       404, "nothing is at " + path,
       "GET /v1/status, sites, services, table, paths, resolvers, targets, tasks, channels, "
-      "conditions, incidents, route, /healthz, /metrics; see docs/formats.md");
+      "conditions, incidents, route, changes, /healthz, /metrics; see docs/formats.md");
 }
 
 HttpResponse text(std::string content_type, std::string body) {
@@ -170,7 +170,8 @@ HttpResponse HttpApi::handle(const HttpRequest& request) {
   if (path == "/v1/conditions") return conditions();
   if (path == "/v1/incidents") return query_incidents(log_, request);
   if (path == "/metrics") return metrics();
-  if (path == "/v1/route" && is_of_past(request)) return past_.ask(request);
+  const bool is_of_log = path == "/v1/changes" || (path == "/v1/route" && is_of_past(request));
+  if (is_of_log) return past_.ask(request);
   return ask(request);
 }
 

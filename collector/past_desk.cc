@@ -50,7 +50,8 @@ void PastDesk::answer(const std::shared_ptr<HttpReplyLater>& reply, const HttpRe
   const auto [setup, now] = asked->get_future().get();
   // Nobody waits for the answer any more: nothing is worth reading.
   const auto goes_on = [&] { return !is_stopping_ && reply->is_open(); };
-  static_cast<void>(reply->reply(query_past_route(log_, setup, now, request, goes_on)));
+  const auto query = request.path == "/v1/changes" ? query_changes : query_past_route;
+  static_cast<void>(reply->reply(query(log_, setup, now, request, goes_on)));
 }
 
 }  // namespace isochrone::collector

@@ -29,6 +29,9 @@ bool is_of_past(const HttpRequest& request);
 PastSetup past_setup(Engine& engine);
 HttpResponse query_past_route(const EventLog& log, const PastSetup& setup, Instant now,
                               const HttpRequest& request, const std::function<bool()>& goes_on);
+// What moved, likewise: ?since=&until=&service=&limit=.
+HttpResponse query_changes(const EventLog& log, const PastSetup& setup, Instant now,
+                           const HttpRequest& request, const std::function<bool()>& goes_on);
 // A kept `decision` event that says what it rests on.
 Result<event::Event> find_decision(const EventLog& log, const event::EventId& id);
 // Site, scope and reason are those of the sample.
