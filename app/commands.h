@@ -78,6 +78,17 @@ struct ReplayArguments {
 };
 int replay_command(const ReplayArguments& arguments);
 
+struct ConfigArguments {
+  ApiArguments api;
+  std::filesystem::path config;     // of the node that runs
+  std::filesystem::path candidate;  // to be compared with it, or taken
+  std::string what;                 // "diff", "apply", "confirm" or "undo"
+  std::string confirm;              // how long it may stay unconfirmed
+  std::string since;                // of the forecast
+  bool json = false;
+};
+int config_command(const ConfigArguments& arguments);
+
 struct TokenArguments {
   std::filesystem::path file;
 };

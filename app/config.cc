@@ -193,7 +193,7 @@ ConfigResult parse_config(std::string_view text, const std::filesystem::path& fi
   return tl::unexpected(complaints.errors());
 }
 
-ConfigResult load_config(const std::filesystem::path& file) {
+tl::expected<std::string, std::vector<Error>> read_config(const std::filesystem::path& file) {
   std::ifstream stream(file, std::ios::binary);
   std::string text;
   if (stream) {
@@ -207,7 +207,28 @@ ConfigResult load_config(const std::filesystem::path& file) {
     return tl::unexpected(
         std::vector<Error>{fail_errno("cannot read " + file.string(), error_number).value()});
   }
-  return parse_config(text, file);
+  return text;
+}
+
+ConfigResult load_config(const std::filesystem::path& file) {
+  const auto text = read_config(file);
+  if (!text) return tl::unexpected(text.error());
+  return parse_config(*text, file);
+}
+
+ConfigResult parse_config_of(std::string_view text, const std::filesystem::path& candidate,
+                             const std::filesystem::path& place) {
+  auto config = parse_config(text, place);
+  if (config) return config;
+  // Errors are where the text is read from.
+  std::vector<Error> errors;
+  for (const Error& error : config.error()) {
+    const std::string& said = error.text();
+    const bool names_place = said.starts_with(place.string());
+    errors.emplace_back(
+        error.code(), names_place ? candidate.string() + said.substr(place.string().size()) : said);
+  }
+  return tl::unexpected(std::move(errors));
 }
 
 }  // namespace isochrone::app

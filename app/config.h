@@ -68,8 +68,14 @@ using ConfigResult = tl::expected<Config, std::vector<Error>>;
 
 // Every error is FILE:LINE:COLUMN: what; what to do.
 ConfigResult load_config(const std::filesystem::path& file);
+// At most kMaxConfigBytes of text, or why not.
+tl::expected<std::string, std::vector<Error>> read_config(const std::filesystem::path& file);
 // The same for text already read; relative paths are relative to the folder of `file`.
 ConfigResult parse_config(std::string_view text, const std::filesystem::path& file);
+
+// Text of a candidate as if it stood in the file at `place`, which it may replace; errors name the candidate.
+ConfigResult parse_config_of(std::string_view text, const std::filesystem::path& candidate,
+                             const std::filesystem::path& place);
 
 // The tree of a YAML text; what is wrong with it as YAML goes to `complaints`.
 ConfigNode parse_tree(std::string_view text, Complaints& complaints);

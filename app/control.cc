@@ -26,6 +26,40 @@ json errors_as_json(const std::vector<Error>& errors) {
   return texts;
 }
 
+std::vector<Error> errors_from_json(const json& said) {
+  std::vector<Error> errors;
+  for (const json& text : said.value("errors", json::array())) {
+    errors.emplace_back(Errc::invalid, text.get<std::string>());
+  }
+  return errors;
+}
+
+TrialOrder trial_from_json(const json& asked) {
+  return {asked.value("what", ""), asked.value("file", ""), Seconds(asked.value("patience_s", 0))};
+}
+
+json trial_as_json(const TrialReply& reply) {
+  return {{"errors", errors_as_json(reply.errors)},
+          {"file", reply.file.string()},
+          {"digest", reply.digest},
+          {"left_s", reply.left.count()}};
+}
+
+// Sends a question and waits for its answer; an Error when nobody gives one.
+Result<json> ask(const std::filesystem::path& state_dir, const json& question) {
+  auto channel = UnixChannel::connect(control_path(state_dir));
+  if (!channel) {
+    return tl::unexpected(
+        channel.error().within("no process runs with node.state-dir " + state_dir.string()));
+  }
+  if (auto sent = channel->send(to_text(question)); !sent) return tl::unexpected(sent.error());
+  const auto reply = channel->receive(kReloadPatience);
+  if (!reply) return tl::unexpected(reply.error());
+  json said = json::parse(reply->text, nullptr, false);
+  if (!said.is_object()) return fail(Errc::invalid, "the process gave no answer that is one");
+  return said;
+}
+
 }  // namespace
 
 struct Control::Visitor {
@@ -66,6 +100,10 @@ void Control::serve(Visitor& visitor) {
   if (!asked.is_object()) return;
   const std::string what = asked.value("do", "");
   if (what == "replace") return handlers_.replace(std::move(channel));
+  if (what == "trial") {
+    (void)channel.send(to_text(trial_as_json(handlers_.trial(trial_from_json(asked)))));
+    return;
+  }
   if (what != "reload") return;
   const auto errors = handlers_.reload(asked.value("zone", ""));
   // One that went away meanwhile does not hear it; the log has it too.
@@ -73,21 +111,18 @@ void Control::serve(Visitor& visitor) {
 }
 
 std::vector<Error> ask_to_reload(const std::filesystem::path& state_dir, const std::string& zone) {
-  auto channel = UnixChannel::connect(control_path(state_dir));
-  if (!channel) {
-    return {channel.error().within("no process runs with node.state-dir " + state_dir.string())};
-  }
-  if (auto sent = channel->send(to_text({{"do", "reload"}, {"zone", zone}})); !sent) {
-    return {sent.error()};
-  }
-  const auto reply = channel->receive(kReloadPatience);
-  if (!reply) return {reply.error()};
-  std::vector<Error> errors;
-  const json said = json::parse(reply->text, nullptr, false);
-  for (const json& text : said.value("errors", json::array())) {
-    errors.emplace_back(Errc::invalid, text.get<std::string>());
-  }
-  return errors;
+  const auto said = ask(state_dir, {{"do", "reload"}, {"zone", zone}});
+  return said ? errors_from_json(*said) : std::vector<Error>{said.error()};
+}
+
+TrialReply ask_about_trial(const std::filesystem::path& state_dir, const TrialOrder& order) {
+  const auto said = ask(state_dir, {{"do", "trial"},
+                                    {"what", order.what},
+                                    {"file", order.file.string()},
+                                    {"patience_s", order.patience.count()}});
+  if (!said) return {{said.error()}, {}, {}, {}};
+  return {errors_from_json(*said), said->value("file", ""), said->value("digest", ""),
+          Seconds(said->value("left_s", 0))};
 }
 
 }  // namespace isochrone::app

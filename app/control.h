@@ -20,12 +20,26 @@ namespace isochrone::app {
 
 std::filesystem::path control_path(const std::filesystem::path& state_dir);
 
+// What a command asks about a configuration on trial (trial.h), and what it is told.
+struct TrialOrder {
+  std::string what;            // "begin", "confirm", "undo" or "status"
+  std::filesystem::path file;  // to begin with, absolute
+  Seconds patience{0};
+};
+struct TrialReply {
+  std::vector<Error> errors;
+  std::filesystem::path file;  // that is on trial; empty: none is
+  std::string digest;          // of its text
+  Seconds left{0};
+};
+
 class Control {
  public:
   struct Handlers {
     // What was wrong; `zone` is empty for the whole configuration.
     std::function<std::vector<Error>(const std::string& zone)> reload;
     std::function<void(UnixChannel)> replace;
+    std::function<TrialReply(const TrialOrder&)> trial;
   };
   Control(Loop& loop, Fd listener, Handlers handlers);
   ~Control();
@@ -48,5 +62,6 @@ class Control {
 
 // Asks the process that runs with this state directory to reload; what was wrong.
 std::vector<Error> ask_to_reload(const std::filesystem::path& state_dir, const std::string& zone);
+TrialReply ask_about_trial(const std::filesystem::path& state_dir, const TrialOrder& order);
 
 }  // namespace isochrone::app

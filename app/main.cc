@@ -61,6 +61,7 @@ struct Arguments {
   IngestArguments ingest;
   KeyArguments key;
   ReplayArguments replay;
+  ConfigArguments config;
   TokenArguments token;
   SimulateArguments simulate;
 };
@@ -226,6 +227,47 @@ void describe_replay(CLI::App& app, ReplayArguments& arguments) {
   replay->add_flag("--json", arguments.json, "Print JSON");
 }
 
+void describe_config(CLI::App& app, ConfigArguments& arguments) {
+  auto* config = app.add_subcommand("config", "Forecast, try and take a new configuration");
+  config->require_subcommand(1);
+  config->footer(
+      "A configuration on trial never survives its process: the file of the node is replaced when "
+      "it is "
+      "confirmed.\n"
+      "Examples:\n"
+      "  isochrone config diff new.yaml\n"
+      "  isochrone config apply new.yaml --confirm 5m\n"
+      "  isochrone config confirm");
+  const auto add = [&](const char* name, const char* what) {
+    auto* command = config->add_subcommand(name, what);
+    add_config(*command, arguments.config);
+    command->callback([&arguments, name] { arguments.what = name; });
+    return command;
+  };
+  const auto add_candidate = [&](CLI::App& command) {
+    command.add_option("file", arguments.candidate, "The new configuration")
+        ->required()
+        ->type_name("FILE");
+    command
+        .add_option("--since", arguments.since,
+                    "What the forecast replays: how long ago, or a time")
+        ->default_val("1h")
+        ->type_name("DURATION|TIME");
+    command.add_option("--collector", arguments.api.collector, "The collector's HTTP API")
+        ->type_name("URL");
+    add_access(command, arguments.api);
+    command.add_flag("--json", arguments.json, "Print the forecast as JSON");
+  };
+  add_candidate(*add("diff", "Say what it would have changed"));
+  auto* apply = add("apply", "Let the running process take it, and undo it unless it is confirmed");
+  add_candidate(*apply);
+  apply->add_option("--confirm", arguments.confirm, "How long it may stay unconfirmed")
+      ->default_val("5m")
+      ->type_name("DURATION");
+  add("confirm", "Keep what is on trial: it replaces the node's file");
+  add("undo", "Go back to what ran before");
+}
+
 void describe_simulate(CLI::App& app, SimulateArguments& arguments) {
   auto* simulate = app.add_subcommand("simulate", "Judge the routing by a matrix of measured RTTs");
   simulate->footer(
@@ -269,6 +311,7 @@ int dispatch(const CLI::App& app, const Arguments& arguments) {
   if (app.got_subcommand("route")) return route_command(arguments.route);
   if (app.got_subcommand("show")) return show_command(arguments.show);
   if (app.got_subcommand("replay")) return replay_command(arguments.replay);
+  if (app.got_subcommand("config")) return config_command(arguments.config);
   if (app.got_subcommand("key")) return dispatch_key(*app.get_subcommand("key"), arguments.key);
   if (app.got_subcommand("token")) return token_command(arguments.token);
   if (app.got_subcommand("simulate")) return simulate_command(arguments.simulate);
@@ -292,6 +335,7 @@ int main(int argc, char** argv) {
   describe_remote(app, arguments);
   describe_keys(app, arguments.key);
   describe_replay(app, arguments.replay);
+  describe_config(app, arguments.config);
   describe_simulate(app, arguments.simulate);
   try {
     app.parse(argc, argv);

@@ -12,12 +12,11 @@
 #include <atomic>
 #include <deque>
 #include <functional>
-#include <nlohmann/json.hpp>
 
 #include "app/api.h"
 #include "app/commands.h"
 #include "app/config.h"
-#include "app/table.h"
+#include "app/replay_report.h"
 #include "base/loop.h"
 #include "base/text.h"
 #include "collector/log_rocksdb.h"
@@ -28,19 +27,15 @@ namespace {
 
 using collector::EventLog;
 using collector::Replay;
-using collector::ReplayReport;
 using collector::ReplaySetup;
 using event::Channel;
 using event::StoredEvent;
-using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kPage = 10'000;
-constexpr std::size_t kShownMoves = 20;
-constexpr std::size_t kShownNetworks = 10;
 // What the two courses are computed from.
 constexpr std::array kChannels{Channel::measurement, Channel::health, Channel::demand,
                                Channel::decision};
-constexpr std::string_view kDefaultConfig = "/etc/isochrone/isochrone.yaml";
+const std::filesystem::path kDefaultConfig = "/etc/isochrone/isochrone.yaml";
 
 std::atomic<bool> is_interrupted{false};
 
@@ -222,97 +217,6 @@ Result<void> play(Source& source, Replay& replay, Instant start, Instant until) 
   }
 }
 
-double milliseconds(Micros value) { return static_cast<double>(value.count()) / 1'000; }
-
-double share(std::uint64_t part, std::uint64_t whole) {
-  return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
-}
-
-Json json_of(const collector::ReplayRtts& rtts) {
-  if (rtts.queries == 0) return nullptr;
-  return {{"queries", rtts.queries},
-          {"p50_ms",
-           {{"before", milliseconds(rtts.p50_before)}, {"after", milliseconds(rtts.p50_after)}}},
-          {"p95_ms",
-           {{"before", milliseconds(rtts.p95_before)}, {"after", milliseconds(rtts.p95_after)}}}};
-}
-
-std::string as_json(const ReplayReport& report, const std::string& where, Instant since,
-                    Instant until) {
-  Json json{{"source", where},
-            {"since", format_instant(since)},
-            {"until", format_instant(until)},
-            {"weighted_by", report.is_by_demand ? "demand" : "decision"},
-            {"measurements", report.measurements},
-            {"demands", report.demands},
-            {"decisions", report.decisions},
-            {"decisions_agreed", report.decisions_agreed},
-            {"queries", report.queries},
-            {"queries_unknown_service", report.unknown},
-            {"moved", report.moved},
-            {"moved_share", share(report.moved, report.queries)},
-            {"rtt", json_of(report.all)},
-            {"rtt_of_moved", json_of(report.of_moved)}};
-  json["moves"] = Json::array();
-  for (const collector::ReplayMove& move : report.moves) {
-    Json entry{{"service", move.service},
-               {"from", move.from.empty() ? Json() : Json(move.from)},
-               {"to", move.to.empty() ? Json() : Json(move.to)},
-               {"queries", move.queries},
-               {"share", share(move.queries, report.queries)},
-               {"networks", move.networks.size()},
-               {"examples", Json::array()}};
-    for (const Prefix& network : move.networks) {
-      if (entry["examples"].size() == kShownNetworks) break;
-      entry["examples"].push_back(network.to_string());
-    }
-    json["moves"].push_back(std::move(entry));
-  }
-  return json.dump() + "\n";
-}
-
-std::string rtt_line(std::string_view what, const collector::ReplayRtts& rtts) {
-  if (rtts.queries == 0) return fmt::format("RTT of {}: never measured from both sites\n", what);
-  return fmt::format(
-      "RTT of {}: p50 {:.1f} -> {:.1f} ms, p95 {:.1f} -> {:.1f} ms ({} queries measured from both "
-      "sites)\n",
-      what, milliseconds(rtts.p50_before), milliseconds(rtts.p50_after),
-      milliseconds(rtts.p95_before), milliseconds(rtts.p95_after), rtts.queries);
-}
-
-std::string as_text(const ReplayReport& report, const std::string& where, Instant since,
-                    Instant until) {
-  std::string text =
-      fmt::format("{} to {}, from {}\n{} queries by {} {} events, {} measurements\n",
-                  format_instant(since), format_instant(until), where, report.queries,
-                  report.is_by_demand ? report.demands : report.decisions,
-                  report.is_by_demand ? "demand" : "decision", report.measurements);
-  if (report.decisions > 0) {
-    text += fmt::format("as it was: {:.1f} % of {} recorded decisions are the same\n",
-                        share(report.decisions_agreed, report.decisions) * 100, report.decisions);
-  }
-  if (report.unknown > 0) {
-    text +=
-        fmt::format("{} queries were for services that only one of the two has\n", report.unknown);
-  }
-  text += fmt::format("\n{:.2f} % of queries would have moved ({})\n",
-                      share(report.moved, report.queries) * 100, report.moved);
-  if (report.moves.empty()) return text + rtt_line("all", report.all);
-  Table table({"service", "from", "to", "queries", "share %", "networks"});
-  for (const collector::ReplayMove& move : report.moves) {
-    if (&move - report.moves.data() == kShownMoves) break;
-    table.add({move.service, move.from.empty() ? "(none)" : move.from,
-               move.to.empty() ? "(none)" : move.to, std::to_string(move.queries),
-               fmt::format("{:.2f}", share(move.queries, report.queries) * 100),
-               std::to_string(move.networks.size())});
-  }
-  text += "\n" + table.text();
-  if (report.moves.size() > kShownMoves) {
-    text += fmt::format("and {} more; see --json\n", report.moves.size() - kShownMoves);
-  }
-  return text + "\n" + rtt_line("all", report.all) + rtt_line("what moved", report.of_moved);
-}
-
 // A time, or how long ago.
 Result<Instant> moment(const std::string& option, const std::string& text, Instant now) {
   if (const auto ago = parse_duration(text)) return now - *ago;
@@ -322,13 +226,10 @@ Result<Instant> moment(const std::string& option, const std::string& text, Insta
                                          option, text));
 }
 
-Result<std::string> run_replay(const ReplayArguments& arguments) {
-  const std::filesystem::path file =
-      arguments.api.config.empty() ? std::filesystem::path(kDefaultConfig) : arguments.api.config;
-  const auto config = load_config(file);
-  if (!config) return tl::unexpected(config.error().front());
-  const auto other = arguments.config.empty() ? config : load_config(arguments.config);
-  if (!other) return tl::unexpected(other.error().front());
+}  // namespace
+
+Result<std::string> replay_between(const Config& config, const Config& other,
+                                   const ReplayArguments& arguments) {
   const Instant now = Loop().wall();
   const auto since = moment("--since", arguments.since, now);
   if (!since) return tl::unexpected(since.error());
@@ -337,33 +238,31 @@ Result<std::string> run_replay(const ReplayArguments& arguments) {
   if (!until) return tl::unexpected(until.error());
   if (*until <= *since)
     return fail(Errc::invalid, "--until is not after --since; nothing lies between");
-  auto before = setup_of(*config);
+  auto before = setup_of(config);
   if (!before) return tl::unexpected(before.error());
-  auto after = setup_of(*other);
+  auto after = setup_of(other);
   if (after) after = collector::without_sites(std::move(*after), arguments.without_sites);
   if (!after) return tl::unexpected(after.error());
   // What was known when the interval began was measured in the lifetime of a path before.
-  const Instant start = *since - Nanos(config->collector.path_lifetime);
+  const Instant start = *since - Nanos(config.collector.path_lifetime);
   ReplayArguments located = arguments;
-  located.api.config = file;
-  auto source = open_source(located, *config, start);
+  located.api.config = config.file;
+  auto source = open_source(located, config, start);
   if (!source) return tl::unexpected(source.error());
   Replay replay(*before, *after, *since, *until);
   if (auto played = play(*source, replay, start, *until); !played) {
     return tl::unexpected(played.error());
   }
-  const ReplayReport report = replay.report();
+  const auto report = replay.report();
   if (report.demands + report.decisions == 0) {
     return fail(
         Errc::not_found,
         "no demand or decision events in that interval: no query to weigh; ask for another, "
         "or look what is kept with `isochrone show channels`");
   }
-  return arguments.json ? as_json(report, source->where, *since, *until)
-                        : as_text(report, source->where, *since, *until);
+  return arguments.json ? replay_as_json(report, source->where, *since, *until)
+                        : replay_as_text(report, source->where, *since, *until);
 }
-
-}  // namespace
 
 int replay_command(const ReplayArguments& arguments) {
   // Between two events; a second one ends it at once.
@@ -371,7 +270,12 @@ int replay_command(const ReplayArguments& arguments) {
   once.sa_handler = [](int) { is_interrupted.store(true); };
   once.sa_flags = static_cast<int>(SA_RESETHAND);
   ::sigaction(SIGINT, &once, nullptr);
-  const auto text = run_replay(arguments);
+  const auto config =
+      load_config(arguments.api.config.empty() ? kDefaultConfig : arguments.api.config);
+  if (!config) return complain(config.error().front());
+  const auto other = arguments.config.empty() ? config : load_config(arguments.config);
+  if (!other) return complain(other.error().front());
+  const auto text = replay_between(*config, *other, arguments);
   if (!text) return complain(text.error());
   fmt::print("{}", *text);
   return 0;

@@ -18,6 +18,7 @@
 #include "app/privileges.h"
 #include "app/roles.h"
 #include "app/take_over.h"
+#include "app/trial.h"
 #include "base/descriptors.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -50,6 +51,7 @@ class Run {
     auto roles = Roles::start(*config);
     if (!roles) return failed("not started", roles.error());
     roles_ = std::move(*roles);
+    running_ = *config;
     auto control = listen_unix(control_path(config->node.state_dir));
     // Two nodes may share a folder when neither answers DNS nor collects.
     if (!control) log_warning(control.error().within("no control socket").text());
@@ -77,6 +79,7 @@ class Run {
       if (roles_) drain();
       return 1;
     }
+    running_ = *config;
     notifier_ = other_->notifier();
     other_->follow(loop_, *roles_);
     return serve(*config, std::move(control));
@@ -95,10 +98,11 @@ class Run {
   int serve(const Config& config, Fd listener) {
     const auto path = control_path(config.node.state_dir);
     if (listener) {
-      control_.emplace(loop_, std::move(listener),
-                       Control::Handlers{
-                           [this](const std::string& zone) { return reload(zone); },
-                           [this](UnixChannel channel) { hand_over_->begin(std::move(channel)); }});
+      control_.emplace(
+          loop_, std::move(listener),
+          Control::Handlers{[this](const std::string& zone) { return reload(zone); },
+                            [this](UnixChannel channel) { hand_over_->begin(std::move(channel)); },
+                            [this](const TrialOrder& order) { return obey(order); }});
       hand_over_.emplace(loop_, *roles_, notifier_, *control_, [this] { loop_.stop(); });
     }
     tell_ready();
@@ -132,6 +136,12 @@ class Run {
       failed("reload refused, nothing changed", only(error));
       return only(error);
     }
+    if (zone.empty() && trial_.is_on()) {
+      const Error error(Errc::unavailable,
+                        trial_.status()->file.string() + " is on trial; confirm or undo it first");
+      failed("reload refused, nothing changed", only(error));
+      return only(error);
+    }
     notifier_.reloading();
     if (zone.empty()) roles_->reopen_logs();  // whatever becomes of the rest
     const auto reloaded = zone.empty() ? take_configuration() : roles_->reload_zone(zone);
@@ -149,14 +159,41 @@ class Run {
   Checked<void> take_configuration() {
     auto config = load_config(file_);
     if (!config) return tl::unexpected(config.error());
-    if (config->node.has_dns) {
-      if (auto wrong = dns::check_zones(config->dns, config->topology); !wrong.empty()) {
+    return take(*config);
+  }
+
+  Checked<void> take(const Config& config) {
+    if (config.node.has_dns) {
+      if (auto wrong = dns::check_zones(config.dns, config.topology); !wrong.empty()) {
         return tl::unexpected(std::move(wrong));
       }
     }
-    if (auto reloaded = roles_->reload(*config); !reloaded) return reloaded;
-    set_log_level(config->node.log_level);
+    if (auto reloaded = roles_->reload(config); !reloaded) return reloaded;
+    set_log_level(config.node.log_level);
+    running_ = config;
     return {};
+  }
+
+  TrialReply obey(const TrialOrder& order) {
+    TrialReply reply;
+    Checked<void> done;
+    if (hand_over_ && hand_over_->is_busy()) {
+      done =
+          tl::unexpected(only(Error(Errc::unavailable, "another process is replacing this one")));
+    } else if (order.what == "begin") {
+      done = trial_.begin(order.file, order.patience, *running_);
+    } else if (order.what == "confirm") {
+      done = trial_.confirm();
+    } else if (order.what == "undo") {
+      done = trial_.undo();
+    }
+    if (!done) reply.errors = done.error();
+    if (const auto status = trial_.status()) {
+      reply.file = status->file;
+      reply.digest = status->digest;
+      reply.left = std::chrono::ceil<Seconds>(status->left);
+    }
+    return reply;
   }
 
   std::filesystem::path file_;
@@ -169,6 +206,8 @@ class Run {
   SignalWatch on_term_{loop_, SIGTERM, [this] { end(); }};
   SignalWatch on_int_{loop_, SIGINT, [this] { end(); }};
   SignalWatch on_hup_{loop_, SIGHUP, [this] { reload({}); }};
+  std::optional<Config> running_;
+  Trial trial_{loop_, file_, [this](const Config& config) { return take(config); }};
   Timer watchdog_{loop_, [this] { notifier_.alive(); }};
   std::unique_ptr<TakeOver> other_;  // that was replaced
   std::optional<Control> control_;

@@ -174,6 +174,8 @@ void Replay::weigh(Tally& tally, std::string_view service, const Prefix& client,
   }
   const std::string from = before_.name(before);
   const std::string to = after_.name(after);
+  if (before) tally.sites[from].before += queries;
+  if (after) tally.sites[to].after += queries;
   const auto rtt_before = rtt(client, from);
   const auto rtt_after = rtt(client, to);
   const auto count = [&](Rtts& rtts) {
@@ -210,6 +212,9 @@ ReplayReport Replay::report() const {
   report.moved = tally.moved;
   report.unknown = tally.unknown;
   report.moves = sorted(tally.moves);
+  for (const auto& [name, site] : tally.sites) {
+    report.sites.push_back({name, site.before, site.after});
+  }
   report.all = rtts_of(tally.all);
   report.of_moved = rtts_of(tally.of_moved);
   return report;

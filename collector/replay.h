@@ -60,6 +60,13 @@ struct ReplayRtts {
   Micros p95_after{0};
 };
 
+// How many queries a site gets.
+struct ReplaySite {
+  std::string site;
+  std::uint64_t before = 0;
+  std::uint64_t after = 0;
+};
+
 struct ReplayReport {
   std::uint64_t measurements = 0;  // read, those before the interval included
   std::uint64_t demands = 0;       // events in the interval
@@ -69,6 +76,7 @@ struct ReplayReport {
   std::uint64_t moved = 0;
   std::uint64_t unknown = 0;      // queries for services that one of the two does not have
   std::vector<ReplayMove> moves;  // the most queries first
+  std::vector<ReplaySite> sites;  // that get any, by name
   ReplayRtts all;
   ReplayRtts of_moved;
   std::uint64_t decisions_agreed = 0;  // decisions that named the site of the replay as it was
@@ -110,6 +118,7 @@ class Replay {
     std::uint64_t moved = 0;
     std::uint64_t unknown = 0;
     std::map<std::tuple<std::string, std::string, std::string>, ReplayMove> moves;
+    std::map<std::string, ReplaySite> sites;
     Rtts all;
     Rtts of_moved;
   };

@@ -28,12 +28,13 @@ TEST(Documents, TheManualPageHasEveryKey) {
 TEST(Documents, TheManualPageHasEveryCommandAndFlag) {
   const std::string page = read("/docs/man/isochrone.1");
   for (const char* command : {"run", "replace", "reload", "check", "route", "show", "ingest",
-                              "token", "key", "replay", "simulate", "lab"}) {
+                              "token", "key", "config", "replay", "simulate", "lab"}) {
     EXPECT_NE(page.find(std::string(".It Cm ") + command + "\n"), std::string::npos) << command;
   }
-  for (const char* flag : {"config", "detach", "collector", "service", "json", "explain-keys",
-                           "token-file", "ca", "algorithm", "after", "since", "until",
-                           "without-site", "baseline", "log", "version", "help"}) {
+  for (const char* flag :
+       {"config",   "detach",    "collector", "service", "json",    "explain-keys", "token-file",
+        "ca",       "algorithm", "after",     "since",   "until",   "without-site", "at",
+        "decision", "confirm",   "baseline",  "log",     "version", "help"}) {
     EXPECT_NE(page.find(std::string("Fl Fl ") + flag), std::string::npos) << flag;
   }
 }
