@@ -40,6 +40,24 @@ void read_methods(const Section& section, prober::Options& options) {
   }
 }
 
+void read_passive(const Section& section, prober::PassiveOptions& passive) {
+  Unique ports("port", section);
+  for (const auto& [port, mark] : section.many<std::int64_t>("ports")) {
+    ports.check(std::to_string(port), mark);
+    passive.ports.push_back(static_cast<std::uint16_t>(port));
+  }
+  if (passive.ports.size() > prober::kMaxPassivePorts) {
+    section.complain(section.mark_of("ports"), "prober.passive.ports: more than 100; name fewer");
+  }
+  passive.interval = duration(section, "interval");
+  if (section.has("log")) passive.log = section.file("log");
+  passive.address_field = number<unsigned>(section, "log-address-field");
+  if (section.is_present() && !passive.is_on()) {
+    section.complain(section.mark_of("interval"),
+                     "prober.passive: nothing to watch; name ports or a log");
+  }
+}
+
 void read_targets(const Section& section, prober::Options& options) {
   for (const auto& [prefix, mark] : section.many<Prefix>("opt-out")) {
     options.opt_out.push_back(prefix);
@@ -95,6 +113,7 @@ prober::Options read_prober(const Section& section) {
     options.source_addresses.push_back(address);
   }
   read_methods(section, options);
+  read_passive(section.section("passive"), options.passive);
   read_targets(section, options);
   append_list(section, "opt-out-file", prober::parse_prefix_list, options.opt_out);
   append_list(section, "hit-list", prober::parse_hit_list, options.targets);

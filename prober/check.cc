@@ -47,6 +47,9 @@ Result<void> check_options(const Options& options) {
   if (options.contact.size() > kMaxContact || !is_printable(options.contact)) {
     return fail(Errc::invalid, "prober: contact: at most 80 printable ASCII characters");
   }
+  if (options.passive.ports.size() > kMaxPassivePorts || options.passive.interval < Millis(10)) {
+    return fail(Errc::invalid, "prober: passive: at most 100 ports, an interval of at least 10ms");
+  }
   const bool has_tcp = std::count(options.methods.begin(), options.methods.end(), Method::tcp) != 0;
   if (has_tcp && options.tcp_port == 0) return fail(Errc::invalid, "prober: tcp port: not 0");
   if (needs_source_ports(options.methods)) {

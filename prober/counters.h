@@ -2,7 +2,7 @@
 //
 // Counters: what the prober counts, per method and in all.
 //
-// Threads: written by the prober's loop, read by any thread.
+// Threads: written by the prober's loop (PassiveCounters by that of passive measuring), read by any thread.
 #pragma once
 
 #include <array>
@@ -18,6 +18,16 @@ struct MethodCounters {
   Counter sent, answered, lost, late, duplicate, forged;
 };
 
+// Of the thread that watches clients' connections.
+struct PassiveCounters {
+  Counter sweeps;
+  Counter sweeps_put_off;                   // the one before was not done
+  Counter connections;                      // looked at
+  Counter refused;                          // the kernel would not say more
+  Counter lines, lines_skipped, rotations;  // of the log
+  Counter rtts, losses;                     // told the collector
+};
+
 struct Counters {
   std::array<MethodCounters, 6> by_method;  // by routing::Method
   Counter send_errors;                      // the operating system refused; not a loss of the path
@@ -30,6 +40,8 @@ struct Counters {
   Counter rounds_stretched;
   Counter clock_steps;      // RTTs taken from the monotonic clock because the wall clock moved
   Counter refused_targets;  // opted out, special use, or too many
+
+  PassiveCounters passive;
 
   // Gauges, stored by the loop.
   std::atomic<std::size_t> configured{0};

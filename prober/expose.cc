@@ -32,10 +32,28 @@ void measure_method(const MethodCounters& of, std::string_view method, Metrics& 
   add("isochrone_prober_answers_forged_total", "Answers to no probe of ours.", of.forged);
 }
 
+void measure_passive(const PassiveCounters& of, Metrics& metrics) {
+  const auto add = [&](std::string_view metric, std::string_view help, const Counter& counter) {
+    metrics.counter(metric, help, number(counter));
+  };
+  add("isochrone_prober_passive_sweeps_total", "Looks at clients' connections.", of.sweeps);
+  add("isochrone_prober_passive_sweeps_put_off_total", "Sweeps that waited for the one before.",
+      of.sweeps_put_off);
+  add("isochrone_prober_passive_connections_total", "Connections looked at.", of.connections);
+  add("isochrone_prober_passive_refused_total", "Sweeps the kernel cut short.", of.refused);
+  add("isochrone_prober_passive_log_lines_total", "Lines read of the log.", of.lines);
+  add("isochrone_prober_passive_log_lines_skipped_total", "Lines without address and RTT.",
+      of.lines_skipped);
+  add("isochrone_prober_passive_log_rotations_total", "New log files.", of.rotations);
+  add("isochrone_prober_passive_rtts_total", "RTTs told the collector.", of.rtts);
+  add("isochrone_prober_passive_losses_total", "Losses told the collector.", of.losses);
+}
+
 }  // namespace
 
 void measure_counters(const Counters& all, Metrics& metrics) {
   for (const MethodName& each : kMethods) measure_method(all.of(each.method), each.name, metrics);
+  measure_passive(all.passive, metrics);
   const auto add = [&](std::string_view metric, std::string_view help, const Counter& counter) {
     metrics.counter(metric, help, number(counter));
   };
@@ -85,6 +103,13 @@ std::string status_of(const Counters& all, const event::Poster::Stats& posted,
                               {"unreachable", all.unreachable.value()},
                               {"withheld", all.withheld.value()},
                               {"methods", methods},
+                              {"passive",
+                               {{"sweeps", all.passive.sweeps.value()},
+                                {"connections", all.passive.connections.value()},
+                                {"log_lines", all.passive.lines.value()},
+                                {"log_lines_skipped", all.passive.lines_skipped.value()},
+                                {"rtts", all.passive.rtts.value()},
+                                {"losses", all.passive.losses.value()}}},
                               {"events", events}};
   return status.dump();
 }

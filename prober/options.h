@@ -20,6 +20,20 @@ struct TargetSource {
   Address address;  // who answers for the prefix
 };
 
+// A filter of so many ports is 2 KB, far below what the kernel takes.
+constexpr std::size_t kMaxPassivePorts = 100;
+
+// What real clients' connections say; nothing is watched without ports and log.
+struct PassiveOptions {
+  std::vector<std::uint16_t> ports;  // local ports whose connections are looked at
+  std::filesystem::path log;   // of a web server, each line ending with an RTT in microseconds
+  unsigned address_field = 1;  // which word of its lines is the client's address
+  Millis interval{10'000};     // connections are looked at, and networks told of, this often
+
+  bool is_on() const { return !ports.empty() || !log.empty(); }
+  friend bool operator==(const PassiveOptions&, const PassiveOptions&) = default;
+};
+
 struct Options {
   std::string site;                       // the site this prober stands in
   std::vector<Address> source_addresses;  // at most one per family; absent: the kernel chooses
@@ -38,6 +52,7 @@ struct Options {
   std::string contact;                      // in every ICMP probe: where to complain; may be empty
   Millis heartbeat{1'000};
   HttpAccess collector;
+  PassiveOptions passive;
 };
 
 }  // namespace isochrone::prober

@@ -16,6 +16,7 @@
 #include "prober/check.h"
 #include "prober/engine.h"
 #include "prober/expose.h"
+#include "prober/passive.h"
 
 namespace isochrone::prober {
 namespace {
@@ -44,18 +45,45 @@ struct Prober::Impl {
   std::optional<event::Poster> poster;
   Doors doors;
   std::optional<Worker> worker;
+  std::optional<Worker> watcher;  // of clients' connections
+  Options watching;               // what it was given
   std::optional<Follower> follower;
 
   void run(Loop& loop, Wire wire, std::promise<Doors>& opened);
   void report(const Observation& seen);
   void post_heartbeat(Instant now);
+  Result<void> watch(const Options& with);
 };
 
 void Prober::Impl::report(const Observation& seen) {
   event::Measurement measurement{options.site, seen.prefix, seen.method, std::nullopt};
   if (seen.rtt) measurement.rtt = rounded(*seen.rtt);
+  const std::string_view kind = seen.method == Method::passive ? "passive-" : "";
   poster->post(std::move(measurement), seen.sent,
-               fmt::format("{}-{}-{}", options.site, epoch, seen.round));
+               fmt::format("{}-{}-{}{}", options.site, epoch, kind, seen.round));
+}
+
+// Watches with these options from now on; what the watcher before had not told yet is dropped.
+Result<void> Prober::Impl::watch(const Options& with) {
+  watching = with;
+  if (!with.passive.is_on()) {
+    watcher.reset();
+    return {};
+  }
+  std::optional<TcpDiag> diag;
+  if (!with.passive.ports.empty()) {
+    auto opened = TcpDiag::open();
+    if (!opened) return tl::unexpected(opened.error());
+    diag.emplace(std::move(*opened));
+  }
+  watcher.reset();
+  auto shared = std::make_shared<std::optional<TcpDiag>>(std::move(diag));
+  watcher.emplace("passive", std::nullopt, [this, with, shared](Loop& loop) {
+    Passive passive(loop, std::exchange(*shared, std::nullopt), with, random_u64(),
+                    counters.passive, [this](const Observation& seen) { report(seen); });
+    loop.run();
+  });
+  return {};
 }
 
 void Prober::Impl::post_heartbeat(Instant now) {
@@ -96,6 +124,7 @@ Prober::~Prober() { stop(); }
 void Prober::stop() {
   impl_->follower.reset();  // nobody posts into the loop any more
   impl_->worker.reset();
+  impl_->watcher.reset();
   impl_->poster.reset();  // delivers what is known, for at most a second
 }
 
@@ -119,6 +148,7 @@ Result<std::unique_ptr<Prober>> Prober::start(const Options& options) {
   impl.follower.emplace(
       options.collector, event::Channel::target, "", 0,
       [&impl](Follower::Batch batch) { impl.doors.targets->post(std::move(batch)); });
+  if (auto watched = impl.watch(options); !watched) return tl::unexpected(watched.error());
   log_info(fmt::format("prober started site={} targets={} rate-pps={}", options.site,
                        options.targets.size(), options.rate_pps));
   return prober;
@@ -126,6 +156,11 @@ Result<std::unique_ptr<Prober>> Prober::start(const Options& options) {
 
 Result<void> Prober::reload(const Options& options) {
   if (auto allowed = check_reload(impl_->options, options); !allowed) return allowed;
+  const bool is_watched_alike = impl_->watching.passive == options.passive &&
+                                impl_->watching.allow_private == options.allow_private;
+  if (!is_watched_alike) {
+    if (auto watched = impl_->watch(options); !watched) return watched;
+  }
   // The loop reads the site only, which does not change.
   impl_->doors.reloads->post(options);
   return {};

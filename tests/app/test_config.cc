@@ -180,6 +180,26 @@ TEST_F(ConfigTest, ReadsTheListsOfAProber) {
   EXPECT_NE(wrong.error()[0].text().find("/out:2: "), std::string::npos) << wrong.error()[0].text();
 }
 
+TEST_F(ConfigTest, ReadsWhatAProberWatches) {
+  scratch_.write("rtt.log", "");
+  const std::string start = "node: {name: n}\ncollector: {url: 'http://127.0.0.1:1'}\n";
+  const Config config = parse(start +
+                              "prober: {site: fra, passive: {ports: [443, 8443], log: rtt.log, "
+                              "log-address-field: 6, interval: 5s}}\n");
+  const auto& passive = config.prober.passive;
+  EXPECT_EQ(passive.ports, (std::vector<std::uint16_t>{443, 8443}));
+  EXPECT_EQ(passive.log.filename(), "rtt.log");
+  EXPECT_EQ(passive.address_field, 6U);
+  EXPECT_EQ(passive.interval, Seconds(5));
+  EXPECT_FALSE(parse(start + "prober: {site: fra}\n").prober.passive.is_on());
+  for (const char* wrong :
+       {"{interval: 5s}", "{ports: [443, 443]}", "{ports: [0]}", "{log: none}"}) {
+    EXPECT_FALSE(parse_config(start + "prober: {site: fra, passive: " + wrong + "}\n",
+                              (scratch_.path() / "c.yaml").string()))
+        << wrong;
+  }
+}
+
 TEST_F(ConfigTest, ReadsZonesSitesAndServices) {
   const Config config = parse(kWhole);
   ASSERT_EQ(config.dns.zones.size(), 1U);

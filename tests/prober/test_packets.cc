@@ -265,6 +265,26 @@ TEST_F(Packets, ThousandsAreSentInBatchesWithTheKernelsStampsAndWithout) {
   EXPECT_EQ(counters.of(Method::icmp).duplicate.value(), 0U);
 }
 
+TEST_F(Packets, AProberBeginsAndEndsToWatchConnectionsWithAReload) {
+  Options options = options_for("10.99.0.2", Method::icmp);
+  auto prober = Prober::start(options);
+  ASSERT_TRUE(prober) << prober.error().text();
+  EXPECT_NE((*prober)->status_json().find(R"("sweeps":0)"), std::string::npos);
+  options.passive.ports = {443, 80};
+  options.passive.interval = Millis(20);
+  ASSERT_TRUE((*prober)->reload(options));
+  const auto give_up = std::chrono::steady_clock::now() + kGiveUp;
+  while ((*prober)->status_json().find(R"("sweeps":0)") != std::string::npos &&
+         std::chrono::steady_clock::now() < give_up) {
+    std::this_thread::yield();
+  }
+  EXPECT_EQ((*prober)->status_json().find(R"("sweeps":0)"), std::string::npos);
+  options.passive = {};
+  ASSERT_TRUE((*prober)->reload(options));
+  options.passive.ports.assign(kMaxPassivePorts + 1, 80);
+  EXPECT_FALSE((*prober)->reload(options));
+}
+
 TEST_F(Packets, AProberWithoutACollectorStartsReloadsAndStops) {
   Options options = options_for("10.99.0.2", Method::icmp);
   auto prober = Prober::start(options);
