@@ -165,6 +165,8 @@ class Builder {
     options.target_lifetime = duration<Seconds>(section, "target-lifetime");
     options.path_lifetime = duration<Seconds>(section, "path-lifetime");
     options.probe_budget = number<unsigned>(section, "probe-budget");
+    options.max_rows = number<std::size_t>(section, "max-rows");
+    options.networks = read_start_prefixes(section, maps_);
     options.retention = duration<Seconds>(section, "retention");
     options.max_body_bytes = number<std::size_t>(section, "max-body");
     options.max_connections = number<unsigned>(section, "max-connections");
@@ -186,6 +188,11 @@ class Builder {
     }
     read_alerts(section.section("alerts"), options);
     options.log = read_log(section.section("log"));
+    if (!options.log.servers.empty() && (options.networks || options.max_rows > 0)) {
+      section.complain(section.mark_of(options.networks ? "start-prefixes" : "max-rows"),
+                       "rows that are laid over networks need a log of their own; remove this, or "
+                       "collector.log.nats");
+    }
   }
 
   void read_alerts(const Section& section, collector::Options& options) {

@@ -338,9 +338,10 @@ routing::Service read_service(const Section& section, const std::vector<routing:
   service.merge_within =
       std::chrono::duration_cast<Micros>(section.one<Nanos>("merge-within").value_or(Nanos(0)));
   const auto objective = section.one<std::string>("objective").value_or("p50");
-  service.objective = objective == "min"   ? routing::Objective::min
-                      : objective == "p90" ? routing::Objective::p90
-                                           : routing::Objective::p50;
+  service.objective = objective == "min"          ? routing::Objective::min
+                      : objective == "p90"        ? routing::Objective::p90
+                      : objective == "throughput" ? routing::Objective::throughput
+                                                  : routing::Objective::p50;
   terms.read(section, sites, service);
   return service;
 }

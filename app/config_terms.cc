@@ -52,6 +52,22 @@ bool is_country(std::string_view code) {
 
 }  // namespace
 
+std::shared_ptr<const routing::RoutedNetworks> read_start_prefixes(const Section& section,
+                                                                   const MapFiles& files) {
+  if (section.one<std::string>("start-prefixes") != "routed") return nullptr;
+  const Mark mark = section.mark_of("start-prefixes");
+  if (files.networks.empty()) {
+    section.complain(mark,
+                     "collector.start-prefixes: routed without a list of networks; add "
+                     "geo.networks");
+    return nullptr;
+  }
+  auto networks = routing::RoutedNetworks::load(files.networks);
+  if (!networks) section.complain(mark, networks.error().text());
+  if (!networks) return nullptr;
+  return std::make_shared<const routing::RoutedNetworks>(std::move(*networks));
+}
+
 void TermsReader::read(const Section& section, const std::vector<routing::Site>& sites,
                        routing::Service& service) {
   service.hold_out = section.one<double>("hold-out").value_or(0);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,10 @@ struct MapFiles {
   std::filesystem::path countries;
   std::filesystem::path networks;
 };
+
+// Where rows start, of the section collector; null where networks are measured.
+std::shared_ptr<const routing::RoutedNetworks> read_start_prefixes(const Section& section,
+                                                                   const MapFiles& files);
 
 class TermsReader {
  public:

@@ -79,6 +79,7 @@ Core::Core(const Options& options, const routing::Topology& topology, std::uint6
       epoch_(epoch),
       dedup_(options.retention),
       windows_(options.window, options.lateness),
+      rows_(options.networks, options.max_rows),
       health_(topology.sites.size(), options.site_timeout),
       targets_(options.target_lifetime),
       plan_(options, topology),
@@ -121,6 +122,7 @@ void Core::restore(const EventLog& log, Instant now) {
       state_.apply(event::from_event(*state, topology_));
     }
   });
+  for (const auto& [prefix, known] : state_.prefixes()) adopt_row(prefix);
   read_open(windows_.mine(), log);
   next_measurement_ = log.last(event::Channel::measurement) + 1;
   if (windows_.closed_until() >= now + kUnwatched) forget_the_future(now);
@@ -163,7 +165,8 @@ void Core::reconfigure(const Options& options, const routing::Topology& topology
       [&](routing::SiteId old) { return topology.find_site(topology_.sites[old.index()].name); });
   state_ = std::move(moved);
   health_ = std::move(health);
-  topology_ = topology;
+  const routing::Topology before = std::exchange(topology_, topology);
+  renumber_rows(options, before);
   last_good_.clear();  // services have other numbers now
   catchments_ = Catchments(topology.sites.size());
   catchments_.count(state_, topology.sites.size());
@@ -261,10 +264,15 @@ void Core::forget_the_future(Instant now) {
   windows_.forget_the_future(now);
   fold(closed, now);
   state_.forget_the_future(now);
+  rows_.forget_the_future(now);
   targets_.forget_the_future(now);
   plan_.forget_the_future(now);
   resolvers_.forget_the_future(now);
   last_sweep_ = std::min(last_sweep_, now);
+}
+
+void Core::keep(const std::vector<Note>& notes) {
+  outbox_.notes.insert(outbox_.notes.end(), notes.begin(), notes.end());
 }
 
 void Core::advance(Instant now) {
@@ -272,7 +280,7 @@ void Core::advance(Instant now) {
   fold(windows_.close(now), now);
   judge_sites(now);
   if (plan_.is_limited() && speaks()) {
-    for (event::Target& target : plan_.take(targets_, state_, persistence_, health_.up(), now)) {
+    for (event::Target& target : plan_.take(targets_, blocks(), persistence_, health_.up(), now)) {
       say(std::move(target), now);
     }
   }
@@ -283,11 +291,12 @@ void Core::advance(Instant now) {
 
 void Core::fold(const std::vector<ClosedWindow>& closed, Instant now) {
   for (const ClosedWindow& window : closed) {
-    const auto* known = state_.find(window.path.prefix);
+    const auto* known = blocks().find(window.path.prefix);
     const auto* estimate = known != nullptr ? known->find(window.path.site) : nullptr;
     if (estimate != nullptr) juries_.listen(window.path, *estimate, window.summary);
   }
-  for (auto it = closed.begin(); it != closed.end();) {
+  if (rows_.is_adaptive()) fold_blocks(closed, now);
+  for (auto it = closed.begin(); it != closed.end() && !rows_.is_adaptive();) {
     // All paths of one prefix in one window are folded before its preferences are decided.
     const Prefix prefix = it->path.prefix;
     const Instant end = it->summary.end;

@@ -13,28 +13,24 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "base/time.h"
 #include "collector/balance.h"
 #include "collector/catchment.h"
 #include "collector/core_values.h"
 #include "collector/dedup.h"
-#include "collector/event_log.h"
 #include "collector/jury.h"
 #include "collector/options.h"
 #include "collector/partition.h"
 #include "collector/plan.h"
 #include "collector/resolver_map.h"
+#include "collector/rows.h"
 #include "collector/site_health.h"
-#include "collector/targets.h"
-#include "event/event.h"
 #include "routing/habit.h"
 #include "routing/site_states.h"
-#include "routing/state.h"
-#include "routing/topology.h"
 
 namespace isochrone::collector {
 
@@ -66,9 +62,7 @@ class Core {
   void advance(Instant now);
   const Outbox& outbox() const noexcept { return outbox_; }
   void outbox_is_durable() { outbox_ = {}; }
-  void keep(const std::vector<Note>& notes) {  // of others, with the core's own
-    outbox_.notes.insert(outbox_.notes.end(), notes.begin(), notes.end());
-  }
+  void keep(const std::vector<Note>& notes);  // of others, with the core's own
 
   const routing::Topology& topology() const noexcept { return topology_; }
   const routing::PerformanceState& state() const noexcept { return state_; }
@@ -108,6 +102,16 @@ class Core {
   void drop_claims(Instant now);
   bool decide(routing::PrefixState& known, Instant now);
   void rebuild(const EventLog& log, Instant now);
+  const routing::PerformanceState& blocks() const noexcept;
+  Ground ground() const;
+  void fold_blocks(const std::vector<ClosedWindow>& closed, Instant now);
+  void lay_rows(const Prefix& start, Instant at, Instant now);
+  void lay_row(routing::PrefixState row, Instant at, Instant now);
+  void withdraw_row(const Prefix& row, Instant at, Instant now);
+  void sweep_blocks(Instant now);
+  void drop_paths(const std::function<bool(const routing::PathState&)>& is_gone, Instant now);
+  void adopt_row(const Prefix& prefix);
+  void renumber_rows(const Options& options, const routing::Topology& before);
   bool note_beacon(const event::Event& event, Instant now);
   void restore_resolvers(const EventLog& log, Instant now);
   void blend_resolvers(Instant now);
@@ -124,6 +128,7 @@ class Core {
   PartitionedWindows windows_;
   Juries juries_;
   routing::PerformanceState state_;
+  Rows rows_;
   routing::Persistence persistence_;
   SiteHealth health_;
   std::vector<routing::SiteMask> last_good_;

@@ -63,6 +63,14 @@ bool Core::weigh(routing::PrefixState& known, const ClosedWindow& window) {
 // What probers claimed that are not believed any more.
 void Core::drop_claims(Instant now) {
   for (const routing::SiteId site : juries_.take_fallen()) {
+    if (rows_.is_adaptive()) {
+      drop_paths(
+          [&](const auto& path) {
+            return path.site == site && path.estimate.method != routing::Method::beacon;
+          },
+          now);
+      continue;
+    }
     std::vector<Prefix> theirs;
     for (const auto& [prefix, known] : state_.prefixes()) {
       const routing::Estimate* estimate = known.find(site);
@@ -96,6 +104,7 @@ bool Core::decide(routing::PrefixState& known, Instant now) {
 // other things are expected of it than before.
 void Core::sweep(Instant now) {
   if (now < last_sweep_ + kSweep) return;
+  if (rows_.is_adaptive()) sweep_blocks(now);
   const auto is_old = [&](const routing::PathState& path) {
     return path.estimate.at + options_.path_lifetime < now;
   };
@@ -122,7 +131,9 @@ void Core::sweep(Instant now) {
     ++known.version;
     has_changed = true;
     say_state(known, now);
-    if (known.paths.empty()) state_.erase(prefix);
+    if (!known.paths.empty()) continue;
+    rows_.withdrawn(prefix);
+    state_.erase(prefix);
   }
   if (has_changed) touch(now);
 }

@@ -33,7 +33,9 @@ void Core::apply_event(const event::Event& event, event::Position position, Inst
     balance_.carried(*load, event.time);
   } else if (const auto* demand = std::get_if<event::Demand>(&event.payload)) {
     if (is_of_beacon) return;  // a name that nobody asks for again
-    balance_.asked(*demand, now);
+    event::Demand of_row = *demand;
+    if (rows_.is_adaptive()) of_row.prefix = rows_.row_of(demand->prefix);
+    balance_.asked(of_row, now);
     if (plan_.is_limited()) {
       plan_.asked(*demand, targets_.note(*demand, now), now);
     } else if (auto target = targets_.ask(*demand, now); target && speaks()) {
@@ -70,6 +72,7 @@ void Core::take_state(const event::State& state, Instant now) {
     touch(now);
   }
   if (state.paths.empty()) state_.erase(state.prefix);
+  adopt_row(state.prefix);
 }
 
 void Core::own(const Parts& parts, const EventLog& log, Instant now) {

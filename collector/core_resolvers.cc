@@ -92,7 +92,7 @@ void Core::blend_one(const Address& resolver, Instant now) {
   const Prefix prefix = host(resolver);
   if (!windows_.is_mine(prefix)) return;
   const ResolverMap::Mix* mix = resolvers_.find(resolver);
-  auto paths = mix != nullptr ? blend(*mix, state_) : std::vector<routing::PathState>();
+  auto paths = mix != nullptr ? blend(*mix, blocks()) : std::vector<routing::PathState>();
   const bool is_known = state_.find(prefix) != nullptr;
   if (paths.empty() && !is_known) return;
   routing::PrefixState& known = state_.at(prefix);

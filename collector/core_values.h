@@ -3,6 +3,7 @@
 // What a core hands out: its verdict on posted events, what it has to say, what it has done.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@
 #include "collector/nats.h"
 #include "collector/policies.h"
 #include "event/access.h"
+#include "routing/routed_networks.h"
 
 namespace isochrone::collector {
 
@@ -31,11 +33,14 @@ struct Options {
   std::filesystem::path state_dir;  // the event log lives in state_dir/log
   NatsOptions log;                  // with servers: there, and what repeats it in state_dir/replica
   std::string node_name;
-  Millis window{5'000};           // samples of one path that are reduced together
-  Millis lateness{1'000};         // how long after its end a window takes late events
-  Millis site_timeout{3'000};     // a site whose heartbeats stop for so long is down
-  Seconds target_lifetime{300};   // how long one demand keeps a prefix measured
-  unsigned probe_budget = 0;      // paths per client network and target lifetime; 0: all
+  Millis window{5'000};          // samples of one path that are reduced together
+  Millis lateness{1'000};        // how long after its end a window takes late events
+  Millis site_timeout{3'000};    // a site whose heartbeats stop for so long is down
+  Seconds target_lifetime{300};  // how long one demand keeps a prefix measured
+  unsigned probe_budget = 0;     // paths per client network and target lifetime; 0: all
+  // Where rows start (decision 13); null: where was measured. `max_rows`, 0: any number.
+  std::shared_ptr<const routing::RoutedNetworks> networks{};
+  std::size_t max_rows = 0;
   Seconds path_lifetime{3'600};   // a path nobody measured for so long is forgotten
   Seconds retention{24 * 3'600};  // how long events are kept (newest state per prefix: for ever)
   // Per channel, by Channel: another age, or a bound in octets; 0: the one above, no bound.

@@ -39,6 +39,18 @@ std::int64_t certain_loss_permille(const Estimate& estimate) {
   return std::max<std::int64_t>(0, loss - 2 * integer_sqrt(loss * (1'000 - loss) / probes));
 }
 
+// The RTT of a path without loss that carries a long download as fast. Without loss a window is carried per
+// RTT; with a share p of loss TCP carries sqrt(3 / 2p) segments per RTT (Mathis et al., "The macroscopic
+// behavior of the TCP congestion avoidance algorithm", 1997), where that is less.
+Micros as_slow_as(Micros rtt, std::int64_t loss_permille) {
+  // 64 segments are 90 KB: what a receiver that never tuned its buffers lets be under way.
+  constexpr std::int64_t kWindow = 64;
+  constexpr std::int64_t kParts = 1'024;
+  const std::int64_t slower =
+      integer_sqrt(kParts * kParts * kWindow * kWindow * 2 * loss_permille / 3'000);
+  return rtt * std::max(slower, kParts) / kParts;
+}
+
 // Of the difference of two medians.
 Micros noise(const Estimate& a, const Estimate& b) {
   const auto squared = [](const Estimate& estimate) {
@@ -247,6 +259,7 @@ Micros score(const Estimate& estimate, Objective objective) {
   if (estimate.samples == 0) return Micros::max();
   // A packet lost with probability p is lost p / (1 - p) times; at 1 that is capped, not infinite.
   const std::int64_t loss = std::min<std::int64_t>(certain_loss_permille(estimate), 999);
+  if (objective == Objective::throughput) return as_slow_as(estimate.p50, loss);
   const Micros rtt = objective == Objective::min   ? estimate.min
                      : objective == Objective::p90 ? estimate.p90
                                                    : estimate.p50;

@@ -17,7 +17,7 @@ namespace isochrone::routing {
 
 // Expected time to be served over this path, lower is better: the objective's RTT, worsened by the loss that
 // chance does not explain (each lost packet costs a retransmission timeout, RFC 6298: initially
-// 1 s). A path that never answered is worse than any other.
+// 1 s), or, for throughput, by how much slower it carries a download. A path that never answered is worse than any other.
 Micros score(const Estimate& estimate, Objective objective = Objective::p50);
 
 // How likely the first of two paths that answered is really the better, as far as their samples tell: 0..1.

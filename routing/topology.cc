@@ -39,6 +39,8 @@ std::string_view to_string(Objective objective) {
       return "min";
     case Objective::p90:
       return "p90";
+    case Objective::throughput:
+      return "throughput";
   }
   return "";
 }

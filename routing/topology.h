@@ -66,8 +66,9 @@ struct Binding {
   friend bool operator==(const Binding&, const Binding&) = default;
 };
 
-// Which RTT of a path counts; what it loses counts always.
-enum class Objective : std::uint8_t { p50, min, p90 };
+// Which RTT of a path counts, and what it loses besides: a retransmission each, or, for long downloads,
+// the throughput.
+enum class Objective : std::uint8_t { p50, min, p90, throughput };
 
 std::string_view to_string(Objective objective);
 

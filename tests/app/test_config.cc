@@ -127,6 +127,17 @@ TEST_F(ConfigTest, ReadsFencesPinsAndHoldOuts) {
   EXPECT_EQ(term("192.0.2.1").pin, std::nullopt);
 }
 
+TEST_F(ConfigTest, ReadsWhereRowsStart) {
+  scratch_.write("networks.txt", "198.51.100.0/22 64496\n");
+  const Config config = parse(
+      "node: {name: n}\n"
+      "collector: {listen: 127.0.0.1@0, start-prefixes: routed, max-rows: 5000}\n"
+      "geo: {networks: networks.txt}\n");
+  ASSERT_NE(config.collector.networks, nullptr);
+  EXPECT_EQ(config.collector.networks->networks().size(), 1U);
+  EXPECT_EQ(config.collector.max_rows, 5'000U);
+}
+
 TEST_F(ConfigTest, ReadsWhatSitesCarry) {
   const Config config = parse(
       "node: {name: n}\ncollector: {listen: 127.0.0.1@0}\n"

@@ -265,6 +265,13 @@ TEST_F(ConfigErrors, WhatFencesAndPinsGetWrongIsNamed) {
   }
 }
 
+TEST_F(ConfigErrors, RoutedStartsNeedAListOfThem) {
+  EXPECT_EQ(
+      errors_of("node: {name: n}\ncollector: {listen: 127.0.0.1@0, start-prefixes: routed}\n"),
+      std::vector<std::string>{"2:50: collector.start-prefixes: routed without a list of "
+                               "networks; add geo.networks"});
+}
+
 TEST_F(ConfigErrors, ARoleNeedsItsSection) {
   const std::vector<std::string> expected{
       "1:28: role dns without its section; add \"dns:\" with its keys, or take the role away",

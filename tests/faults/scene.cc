@@ -17,6 +17,9 @@
 #include "event/convert.h"
 
 namespace isochrone::test {
+
+using std::chrono::milliseconds;
+
 namespace {
 
 constexpr Millis kTimeout{20'000};
@@ -104,13 +107,15 @@ void Scene::post_while(const std::function<void()>& happen) {
   for (std::thread& thread : threads) thread.join();
 }
 
-bool Scene::flush() {
+bool Scene::flush(milliseconds patience) {
   std::size_t at = 0;
-  return eventually([&] {
-    ++at;
-    return std::all_of(senders_.begin(), senders_.end(),
-                       [&](Sender& sender) { return sender.flush(urls_[at % urls_.size()]); });
-  });
+  return eventually(
+      [&] {
+        ++at;
+        return std::all_of(senders_.begin(), senders_.end(),
+                           [&](Sender& sender) { return sender.flush(urls_[at % urls_.size()]); });
+      },
+      patience);
 }
 
 std::vector<event::StoredEvent> Scene::read(std::string_view channel) const {

@@ -70,7 +70,7 @@ class Scene {
   // All senders post until `happen` has returned; what is not acknowledged then waits.
   void post_while(const std::function<void()>& happen);
   // Posts what waits until it is acknowledged.
-  bool flush();
+  bool flush(std::chrono::milliseconds patience = kPatience);
   // Lets the collector's time pass; windows of what was posted before close.
   void pass(std::int64_t seconds) { shift_.set(shift_.seconds() + seconds); }
 

@@ -26,6 +26,8 @@ using std::chrono::milliseconds;
 
 // Less than the lateness, by more than the age of the oldest event: nothing on its way becomes too late.
 constexpr std::int64_t kLate = 560;
+// A stream that lost its leader has been seen to take no appends for two minutes.
+constexpr std::chrono::minutes kElection{5};
 
 NatsCluster& cluster() {
   static const app::Scratch folder;
@@ -111,7 +113,7 @@ class Cluster : public ::testing::Test {
       });
       for (Sender& sender : scene.senders()) sender.set_patience(Millis(20'000));
       if (is_lost) scene.turn_to({pair.second().collector_url()});
-      ASSERT_TRUE(scene.flush());
+      ASSERT_TRUE(scene.flush(kElection)) << pair.second().log();
       scene.all_read();
       scene.pass(kLate);
       scene.all_read();

@@ -295,6 +295,19 @@ TEST(Preference, OfTwoThatContradictEachOtherIsTheBetter) {
   EXPECT_EQ(preferred(state), kSin);
 }
 
+// Mathis: 64 * sqrt(2p/3) times slower than without loss; nothing while that is below 1.
+TEST(Score, CountsHowFastDownloadsAreWhenAskedTo) {
+  Estimate estimate = testing::rtt(20);
+  estimate.samples = 60'000;
+  EXPECT_EQ(score(estimate, Objective::throughput), Micros(20'000));
+  estimate.loss_permille = 200;
+  // 150 of 200 are beyond two deviations of 256 probes: 64 * sqrt(0.1) = 20.24 times.
+  EXPECT_NEAR(static_cast<double>(score(estimate, Objective::throughput).count()), 404'800, 500);
+  Estimate farther = testing::rtt(100);
+  EXPECT_LT(score(farther, Objective::throughput), score(estimate, Objective::throughput));
+  EXPECT_LT(score(estimate, Objective::min), score(farther, Objective::min) + Micros(200'000));
+}
+
 TEST(Score, CountsTheRttOfTheObjective) {
   Estimate estimate = rtt(30);
   estimate.min = Micros(20'000);

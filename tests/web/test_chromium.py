@@ -204,7 +204,7 @@ class Page:
 
 
 async def run(isochrone, views, chromium):
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         folder = pathlib.Path(scratch)
         world = World()
         ports = {site: await serve(world.site(site)) for site in DELAYS}
