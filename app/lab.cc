@@ -28,7 +28,7 @@ constexpr int kWrongUsage = 2;
 constexpr std::string_view kHelp = R"(isochrone lab: an Internet in a box
 
   isochrone lab run --rtt FILE [--sites 8] [--clients 480] [--ipv6-share 0.2]
-                    [--jitter 0.2ms] [--loss 0.1%] [--seed 1]
+                    [--jitter 0.2ms] [--loss 0.1%] [--silent 0] [--seed 1]
         Makes a network namespace for each site and for hub, resolver and client, joins them by
         an emulator that delays each packet as the RTT matrix says, and answers for every address
         of the client networks. Runs in the foreground; Ctrl-C removes everything.
@@ -67,19 +67,13 @@ struct Shape {
 };
 
 const std::map<std::string, Shape>& shapes() {
+  static const std::set<std::string> of_run{"--rtt",    "--sites", "--clients", "--ipv6-share",
+                                            "--jitter", "--loss",  "--silent",  "--seed"};
   static const std::map<std::string, Shape> all{
-      {"run",
-       {0,
-        0,
-        {"--rtt", "--sites", "--clients", "--ipv6-share", "--jitter", "--loss", "--seed"},
-        {}}},
-      {"status", {0, 0, {}, {"--json"}}},
-      {"truth", {1, 1, {}, {"--json"}}},
-      {"path", {2, 2, {"--rtt"}, {"--reset"}}},
-      {"loss", {1, 3, {}, {}}},
-      {"cut", {1, 1, {}, {}}},
-      {"restore", {1, 1, {}, {}}},
-      {"exec", {1, 1, {}, {}}},
+      {"run", {0, 0, of_run, {}}},       {"status", {0, 0, {}, {"--json"}}},
+      {"truth", {1, 1, {}, {"--json"}}}, {"path", {2, 2, {"--rtt"}, {"--reset"}}},
+      {"loss", {1, 3, {}, {}}},          {"cut", {1, 1, {}, {}}},
+      {"restore", {1, 1, {}, {}}},       {"exec", {1, 1, {}, {}}},
       {"stop", {0, 0, {}, {}}}};
   return all;
 }
@@ -174,11 +168,12 @@ Result<lab::Options> parse_run(const Words& words) {
   if (!sites || !clients || !seed) {
     return fail(Errc::invalid, "--sites, --clients and --seed take whole numbers");
   }
-  if (!ipv6_share || !loss) {
-    return fail(Errc::invalid, "--ipv6-share and --loss take a share like 0.001 or 0.1%");
+  const auto silent = parse_share(words.value("--silent", "0"));
+  if (!ipv6_share || !loss || !silent) {
+    return fail(Errc::invalid, "--ipv6-share, --loss and --silent take a share like 0.001 or 0.1%");
   }
   if (!jitter) return fail(Errc::invalid, "--jitter takes a duration like 0.2ms");
-  options.plan = {*sites, *clients, *ipv6_share, *seed};
+  options.plan = {*sites, *clients, *ipv6_share, *seed, *silent};
   options.jitter = *jitter;
   options.loss = *loss;
   return options;

@@ -26,8 +26,12 @@ Json describe_network(const Plan& plan, const Wan& wan, std::size_t network) {
     const auto rtt = wan.rtt(site, network);
     rtts.push_back(rtt ? Json(static_cast<double>(rtt->count()) / 1000) : Json());
   }
+  Json silent = Json::array();
+  if (!plan.hearings[network].icmp) silent.push_back("icmp");
+  if (!plan.hearings[network].tcp) silent.push_back("tcp");
   return {{"prefix", plan.networks[network].to_string()},
           {"row", plan.network_rows[network]},
+          {"silent-to", std::move(silent)},
           {"rtt-ms", std::move(rtts)}};
 }
 

@@ -98,7 +98,10 @@ std::optional<Nanos> Emulator::answer(PacketSlot& slot, std::size_t from, std::s
     return std::nullopt;
   }
   slot.link = from;
-  slot.length = answer_as_host(slot.bytes, header, HostBehaviour{});
+  HostBehaviour behaviour;
+  behaviour.hears_icmp = plan_.hearings[network].icmp;
+  behaviour.hears_tcp = plan_.hearings[network].tcp;
+  slot.length = answer_as_host(slot.bytes, header, behaviour);
   if (slot.length == 0) {
     ++stats_.silent;
     return std::nullopt;

@@ -257,10 +257,11 @@ std::size_t answer_as_host(MutableBytes buffer, const IpHeader& header,
   if (header.is_fragment) return 0;
   const std::uint8_t icmp = turning.is_v4 ? kIcmp : kIcmpV6;
   if (header.protocol == icmp && length >= kIcmpHeaderBytes) {
+    if (!behaviour.hears_icmp) return 0;
     return is_intact(turning, header, 2) ? answer_echo(turning, length) : 0;
   }
   if (header.protocol == kTcp && length >= kTcpHeaderBytes) {
-    if (!is_intact(turning, header, 16)) return 0;
+    if (!behaviour.hears_tcp || !is_intact(turning, header, 16)) return 0;
     return answer_tcp(turning, header, length, behaviour.open_tcp_port);
   }
   if (header.protocol == kUdp && length >= kUdpHeaderBytes) {

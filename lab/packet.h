@@ -38,6 +38,8 @@ std::uint16_t internet_checksum(Bytes bytes, std::uint64_t sum = 0);
 
 struct HostBehaviour {
   std::uint16_t open_tcp_port = 80;  // answers SYN with SYN-ACK; every other port with RST-ACK
+  bool hears_icmp = true;
+  bool hears_tcp = true;
 };
 
 // Turns the packet of `header` at the start of `buffer` into the host's answer and returns its

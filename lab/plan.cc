@@ -95,13 +95,21 @@ Result<void> check_sizes(const RttMatrix& matrix, const PlanOptions& options) {
   return {};
 }
 
-void add_networks(Plan& plan, std::span<const std::size_t> rows, double ipv6_share) {
+// Evenly spread: number i is in when the running share crosses a whole number there.
+bool is_in_share(std::size_t i, double share) {
+  return std::floor(static_cast<double>(i + 1) * share) >
+         std::floor(static_cast<double>(i) * share);
+}
+
+void add_networks(Plan& plan, std::span<const std::size_t> rows, const PlanOptions& options) {
+  std::size_t silent = 0;
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    // Evenly spread: network i is IPv6 when the running share crosses a whole number there.
-    const double before = std::floor(static_cast<double>(i) * ipv6_share);
-    const bool is_v6 = std::floor(static_cast<double>(i + 1) * ipv6_share) > before;
-    plan.networks.push_back(network_prefix(i, is_v6));
+    plan.networks.push_back(network_prefix(i, is_in_share(i, options.ipv6_share)));
     plan.network_rows.push_back(rows[i]);
+    Hearing hearing;
+    hearing.icmp = !is_in_share(i, options.silent_share);
+    if (!hearing.icmp) hearing.tcp = !is_in_share(silent++, options.silent_share);
+    plan.hearings.push_back(hearing);
   }
 }
 
@@ -186,7 +194,7 @@ Result<Plan> make_plan(const RttMatrix& matrix, const PlanOptions& options) {
   Plan plan;
   const auto split = rows.begin() + static_cast<std::ptrdiff_t>(options.sites);
   plan.site_rows.assign(rows.begin(), split);
-  add_networks(plan, std::span(rows).subspan(options.sites, options.clients), options.ipv6_share);
+  add_networks(plan, std::span(rows).subspan(options.sites, options.clients), options);
   add_nodes(plan);
   return plan;
 }

@@ -42,6 +42,13 @@ struct PlanOptions {
   std::size_t clients = 480;
   double ipv6_share = 0.2;
   std::uint64_t seed = 1;
+  double silent_share = 0;  // of the client networks, to ICMP; and of those as many to TCP as well
+};
+
+// What the hosts of a client network answer; DNS always.
+struct Hearing {
+  bool icmp = true;
+  bool tcp = true;
 };
 
 enum class NodeKind : std::uint8_t { site, hub, resolver, client };
@@ -59,6 +66,7 @@ struct Plan {
   std::vector<std::size_t> site_rows;  // in the matrix
   std::vector<Prefix> networks;
   std::vector<std::size_t> network_rows;
+  std::vector<Hearing> hearings;  // by network
 
   std::size_t sites() const noexcept { return site_rows.size(); }
   std::optional<std::size_t> find_site(std::string_view name) const;

@@ -26,12 +26,12 @@ Packet from_hex(std::string_view text) {
 }
 
 // What the host answers; empty when it stays silent.
-Packet answer(const Packet& packet) {
+Packet answer(const Packet& packet, const HostBehaviour& behaviour = {}) {
   std::array<std::uint8_t, kMaxPacketBytes> buffer{};
   std::copy(packet.begin(), packet.end(), buffer.begin());
   const auto header = parse_ip(Bytes(buffer).first(packet.size()));
   if (!header) return {};
-  const std::size_t length = answer_as_host(buffer, *header, HostBehaviour{});
+  const std::size_t length = answer_as_host(buffer, *header, behaviour);
   return {buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(length)};
 }
 
@@ -110,6 +110,17 @@ TEST(Packet, SynToTheOpenPortIsAcknowledged) {
 
 TEST(Packet, ARepeatedSynGetsTheSameSequenceNumber) {
   EXPECT_EQ(answer(from_hex(kSynToOpenPort)), answer(from_hex(kSynToOpenPort)));
+}
+
+TEST(Packet, AHostIsSilentToWhatItDoesNotHear) {
+  const Packet echo =
+      from_hex("450000251234400040019987c0000201c612070908002351beef000769736f6368726f6e65");
+  const HostBehaviour no_icmp{80, false, true};
+  const HostBehaviour no_tcp{80, true, false};
+  EXPECT_TRUE(answer(echo, no_icmp).empty());
+  EXPECT_FALSE(answer(echo, no_tcp).empty());
+  EXPECT_TRUE(answer(from_hex(kSynToOpenPort), no_tcp).empty());
+  EXPECT_FALSE(answer(from_hex(kSynToOpenPort), no_icmp).empty());
 }
 
 TEST(Packet, ACorruptedPacketIsNotAnswered) {

@@ -54,6 +54,14 @@ TEST(Plan, IsTheSameForTheSameSeed) {
   EXPECT_NE(plan_of(8, 100, 0.2, 5).network_rows, plan_of(8, 100, 0.2, 6).network_rows);
 }
 
+TEST(Plan, AThirdIsSilentToIcmpAndAThirdOfThoseToTcp) {
+  const Plan plan = *make_plan(line(92), {2, 90, 0.2, 1, 1.0 / 3});
+  EXPECT_EQ(std::ranges::count(plan.hearings, false, &Hearing::icmp), 30);
+  EXPECT_EQ(std::ranges::count(plan.hearings, false, &Hearing::tcp), 10);
+  for (const Hearing& each : plan.hearings) EXPECT_TRUE(each.tcp || !each.icmp);
+  EXPECT_EQ(std::ranges::count(plan_of(2, 90, 0.2).hearings, false, &Hearing::icmp), 0);
+}
+
 TEST(Plan, SpreadsSitesOverTheMatrix) {
   const Plan plan = plan_of(2, 98, 0);
   const auto [west, east] = std::minmax(plan.site_rows[0], plan.site_rows[1]);

@@ -61,7 +61,7 @@ class RunningLab : public testing::Test {
     if (pid_ == 0) {
       Options options;
       options.rtt_file = matrix_file_;
-      options.plan = {2, 3, 0.4, 1};
+      options.plan = {2, 3, 0.4, 1, silent_share_};
       options.jitter = Micros(0);
       options.loss = 0;
       options.state_dir = directory_ / "state";
@@ -108,6 +108,7 @@ class RunningLab : public testing::Test {
     return WIFEXITED(status) ? WEXITSTATUS(status) : 254;
   }
 
+  double silent_share_ = 0;
   pid_t pid_ = -1;
   int status_ = -1;
   std::filesystem::path directory_;
@@ -151,6 +152,32 @@ int ping_hosts(const char* first_host, int count, Nanos least) {
 
 TEST_F(RunningLab, EveryHostOfANetworkAnswersAndNoneEarly) {
   EXPECT_EQ(in_node("s1", [] { return ping_hosts("198.18.0.1", 50, Millis(20)); }), 50);
+}
+
+TEST_F(RunningLab, ASilentNetworkAnswersNoPing) {
+  stop(SIGTERM);
+  silent_share_ = 1;
+  start();
+  const auto ping = [] {
+    const Fd socket(::socket(AF_INET, SOCK_DGRAM, IPPROTO_ICMP));
+    sockaddr_storage to{};
+    const unsigned length = Endpoint{*Address::parse("198.18.0.1"), 0}.to_sockaddr(to);
+    icmphdr request{};
+    request.type = ICMP_ECHO;
+    return ::sendto(socket.get(), &request, sizeof request, 0, reinterpret_cast<sockaddr*>(&to),
+                    length) == sizeof request
+               ? 0
+               : 1;
+  };
+  EXPECT_EQ(in_node("s1", ping), 0);
+  const auto silent = [&] {
+    return ask_lab({{"command", "status"}}).at("packets").at("silent").get<int>();
+  };
+  const auto give_up = std::chrono::steady_clock::now() + Millis(kPatienceMillis);
+  while (silent() == 0 && std::chrono::steady_clock::now() < give_up) ::poll(nullptr, 0, 1);
+  EXPECT_GE(silent(), 1);
+  std::ifstream file(description_file(state()));
+  EXPECT_EQ(Json::parse(file).at("networks").at(0).at("silent-to"), Json({"icmp", "tcp"}));
 }
 
 TEST_F(RunningLab, AChangedPathIsAsLongAsAskedFor) {
