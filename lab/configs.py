@@ -83,15 +83,15 @@ def topology(lab):
     return text + f"services:\n  - name: {SERVICE}\n    sites: [{names}]\n    ttl: 30\n"
 
 
-def prober(lab, site, networks, token_file):
+def prober(lab, site, networks, token_file, length=ROUND, probes=PROBES_PER_ROUND):
     text = common(lab, site["name"], "prober") + IN_CLEAR + f"""collector:
   url: http://{COLLECTOR[0]}:{COLLECTOR[1]}
   token-file: {token_file}
 prober:
   site: {site["name"]}
-  round-interval: {ROUND}s
-  probes-per-round: {PROBES_PER_ROUND}
-  rate: {max(500, len(networks) * PROBES_PER_ROUND)}
+  round-interval: {length}s
+  probes-per-round: {probes}
+  rate: {max(500, len(networks) * probes)}
   allow-private: true
   heartbeat: 500ms
   targets:

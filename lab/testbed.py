@@ -37,9 +37,9 @@ class Lab:
         self.description = None
         self.daemons = {}
 
-    def start(self, rtt_file, sites, clients, seed):
+    def start(self, rtt_file, sites, clients, seed, *more):
         command = [self.binary, "lab", "run", "--rtt", str(rtt_file), "--state", str(self.state),
-                   "--sites", str(sites), "--clients", str(clients), "--seed", str(seed)]
+                   "--sites", str(sites), "--clients", str(clients), "--seed", str(seed), *more]
         ready = self.state / "lab.json"
         errors = self.state / "lab.log"
         os.makedirs(self.state, mode=0o700, exist_ok=True)
