@@ -79,6 +79,8 @@ bool set_options(natsOptions* to, const std::vector<const char*>& servers) {
          natsOptions_SetPingInterval(to, kPingMs) == NATS_OK &&
          natsOptions_SetMaxPingsOut(to, kPingsOut) == NATS_OK &&
          natsOptions_SetSendAsap(to, true) == NATS_OK &&
+         natsOptions_SetWriteDeadline(to, kWaitMs) ==
+             NATS_OK &&  // a server that is cut off takes nothing
          natsOptions_SetFailRequestsOnDisconnect(to, true) == NATS_OK &&
          natsOptions_SetName(to, "isochrone") == NATS_OK;
 }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Preloaded into a program, this makes its wall clock differ from ours by as many seconds as a file says,
-// from one moment to the next; other clocks stay.
+// from one moment to the next; other clocks stay. Who waits until a moment of that clock is woken by ours.
+#include <dlfcn.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -31,6 +33,9 @@ std::int64_t shift() {
   return seconds == nullptr ? 0 : seconds->load(std::memory_order_relaxed);
 }
 
+// Moments of the monotonic clock, which conditions may wait by as well, are far before this one.
+constexpr std::int64_t kEarliest = 1'000'000'000;
+
 }  // namespace
 
 extern "C" {
@@ -56,6 +61,15 @@ time_t time(time_t* to) {
   clock_gettime(CLOCK_REALTIME, &now);
   if (to != nullptr) *to = now.tv_sec;
   return now.tv_sec;
+}
+
+int pthread_cond_timedwait(pthread_cond_t* condition, pthread_mutex_t* mutex,
+                           const timespec* until) {
+  using Wait = int (*)(pthread_cond_t*, pthread_mutex_t*, const timespec*);
+  static const auto wait = reinterpret_cast<Wait>(::dlsym(RTLD_NEXT, "pthread_cond_timedwait"));
+  timespec ours = *until;
+  if (ours.tv_sec > kEarliest) ours.tv_sec -= shift();
+  return wait(condition, mutex, &ours);
 }
 
 }  // extern "C"
