@@ -53,8 +53,8 @@ bool attach_icmp_filter(int fd, Family family, std::uint16_t identifier, std::ui
       /* 8 */ statement(BPF_ALU | BPF_AND | BPF_K, is_v4 ? 0x0f : 0),
       /* 9 */ statement(BPF_ALU | BPF_LSH | BPF_K, 2),
       /* 10 */
-          is_v4 ? statement(BPF_ALU | BPF_ADD | BPF_X, 0)
-                : statement(BPF_ALU | BPF_ADD | BPF_K, 40),  // IPv6 has no words, but 40 bytes
+      is_v4 ? statement(BPF_ALU | BPF_ADD | BPF_X, 0)
+            : statement(BPF_ALU | BPF_ADD | BPF_K, 40),  // IPv6 has no words, but 40 bytes
       /* 11 */ statement(BPF_MISC | BPF_TAX, 0),
       /* 12 */ statement(BPF_LD | BPF_H | BPF_IND, 8),  // the quoted source port
       /* 13 */ jump(BPF_JMP | BPF_JEQ | BPF_K, dns_port, 2, 0),

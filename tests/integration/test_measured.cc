@@ -72,8 +72,8 @@ TEST_F(Measured, RouteExplainsTheAnswer) {
 TEST_F(Measured, ShowShowsEverything) {
   ASSERT_EQ(ingest(three_rounds("iad")).status, 0);
   ASSERT_TRUE(eventually([&] { return answers(dns_, kClient, "192.0.2.2"); })) << daemon_.log();
-  for (const char* what :
-       {"status", "sites", "services", "table", "paths", "targets", "tasks", "channels", "changes"}) {
+  for (const char* what : {"status", "sites", "services", "table", "paths", "targets", "tasks",
+                           "channels", "changes"}) {
     const Finished people = isochrone({"show", what, "--collector", url_});
     EXPECT_EQ(people.status, 0) << what << ": " << people.err;
     EXPECT_FALSE(people.out.empty()) << what;

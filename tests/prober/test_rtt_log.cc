@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "prober/rtt_log.h"
-#include "tests/prober/vocabulary.h"
 #include "tests/app/scratch.h"
+#include "tests/prober/vocabulary.h"
 
 namespace isochrone::prober {
 namespace {
