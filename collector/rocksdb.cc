@@ -11,6 +11,7 @@
 #include "base/crc32c.h"
 #include "base/log.h"
 #include "collector/log_index.h"
+#include "collector/wal_salvage.h"
 
 namespace isochrone::collector {
 namespace {
@@ -129,13 +130,19 @@ Result<std::unique_ptr<Database>> Database::open(const std::filesystem::path& fo
   rocksdb::DB* raw = nullptr;
   const auto options = database_options();
   if (access == Access::read) {
+    if (const auto file = blocking_wal(folder)) {
+      return fail(Errc::io, file->string() + " is damaged; a collector that starts on it mends it");
+    }
     const auto status =
         rocksdb::DB::OpenForReadOnly(options, folder.string(), wanted, &database->families_, &raw);
     if (!status.ok()) return tl::unexpected(cannot_open(folder, status));
     database->db_.reset(raw);
     return database;
   }
-  auto status = rocksdb::DB::Open(options, folder.string(), wanted, &database->families_, &raw);
+  auto status =
+      is_manifest_whole(folder)
+          ? rocksdb::DB::Open(options, folder.string(), wanted, &database->families_, &raw)
+          : rocksdb::Status::Corruption("its manifest is not whole");
   if (is_damaged(folder, status)) {
     log_warning("the event log does not open, it is made anew from its files why=\"" +
                 status.ToString() + "\"");

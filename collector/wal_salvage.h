@@ -11,6 +11,7 @@
 
 #include <array>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,14 +20,28 @@
 
 namespace isochrone::collector {
 
-// The pieces of a file one after the other, whole or not, and whether one of them was not: a record
-// that the file ends in is torn and no damage.
-std::string wal_pieces(std::string_view file, bool& is_damaged);
+// What a file holds, one piece after the other, whole or not.
+struct Pieces {
+  std::string bytes;
+  bool is_damaged = false;  // one of them was not whole
+  bool is_torn = false;     // the file ends in a piece that is not all there: no damage in a log
+  std::vector<std::size_t>
+      of_others{};  // where damaged ones begin whose type says that they are of another file
+};
+Pieces wal_pieces(std::string_view file);
 
 struct Salvaged {
   bool is_damaged = false;
   std::array<std::vector<StoredBytes>, event::kChannels> events;  // of damaged files, by Channel
 };
+// Makes damage harmless that keeps the library from ever opening the file.
 Salvaged salvage_wals(const std::filesystem::path& folder);
+
+// A file that keeps the library from ever opening it, for who only reads; salvage_wals() mends it.
+std::optional<std::filesystem::path> blocking_wal(const std::filesystem::path& folder);
+
+// The manifest, of the same format, says which files are the log; what the library does not read in it to the
+// end it takes for the end, and deletes what was named after. True when there is none.
+bool is_manifest_whole(const std::filesystem::path& folder);
 
 }  // namespace isochrone::collector

@@ -91,22 +91,20 @@ File framed(std::string_view input) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size < 5) return 0;
   const std::string_view input(reinterpret_cast<const char*>(data), size);
-  bool is_damaged = false;
-  require(collector::wal_pieces(input, is_damaged).size() <= size);
+  require(collector::wal_pieces(input).bytes.size() <= size);
 
   const std::size_t where = data[0] | std::size_t{data[1]} << 8 | std::size_t{data[2]} << 16;
   File file = framed(input.substr(3));
   const std::string all = file.pieces();
-  is_damaged = false;
-  require(collector::wal_pieces(file.bytes(), is_damaged) == all);
-  require(!is_damaged);
+  const collector::Pieces whole = collector::wal_pieces(file.bytes());
+  require(whole.bytes == all && !whole.is_damaged && !whole.is_torn);
 
   const std::size_t at = where % file.bytes().size();
-  const std::string torn = collector::wal_pieces({file.bytes().data(), at}, is_damaged);
-  require(!is_damaged && all.starts_with(torn));
+  const collector::Pieces torn = collector::wal_pieces({file.bytes().data(), at});
+  require(!torn.is_damaged && all.starts_with(torn.bytes));
 
   file.bytes()[at] ^= static_cast<char>(1U << (where % 8));
-  const std::string hit = collector::wal_pieces(file.bytes(), is_damaged);
+  const std::string hit = collector::wal_pieces(file.bytes()).bytes;
   require(hit.starts_with(file.pieces(0, at / kBlock)));
   require(hit.ends_with(file.pieces(at / kBlock + 1, all.size())));
   return 0;

@@ -229,20 +229,17 @@ void Scene::all_read() {
 Findings Scene::check(const std::set<Prefix>& forget) {
   EXPECT_TRUE(flush()) << daemon_->log();
   if (is_shared_) all_read();
-  const auto log = read("measurement");
-  Findings found = history_.compare(log);
-  found.states = wrong_states(log, forget);
+  Findings found = history_.compare(read("measurement"));
+  found.states = wrong_states(forget);
   found.incidents = get_json(url_, "/v1/incidents?limit=1000")["incidents"].size();
   return found;
 }
 
-std::uint64_t Scene::wrong_states(const std::vector<event::StoredEvent>& log,
-                                  const std::set<Prefix>& forget) {
+std::uint64_t Scene::wrong_states(const std::set<Prefix>& forget) {
   pass(kUntilClosed);
-  const States expected = replayed(log);
   std::uint64_t count = 0;
   eventually([&] {
-    count = differences(expected, forget);
+    count = differences(replayed(read("measurement")), forget);
     return count == 0;
   });
   if (count > 0) fmt::print(stderr, "{}{}", difference_, daemon_->log());

@@ -78,9 +78,9 @@ class Scene {
   // Acknowledged against stored, and the state against what the core makes of the stored events.
   // `forget` names networks whose states are not compared.
   Findings check(const std::set<Prefix>& forget = {});
-  // Networks whose state is not what the core makes of these events, once all windows are closed.
-  std::uint64_t wrong_states(const std::vector<event::StoredEvent>& log,
-                             const std::set<Prefix>& forget = {});
+  // Networks whose state is not what the core makes of the events in the log, once all windows are closed.
+  // What somebody who is gone had sent may still arrive meanwhile.
+  std::uint64_t wrong_states(const std::set<Prefix>& forget = {});
 
  private:
   using States = std::map<Prefix, event::State>;

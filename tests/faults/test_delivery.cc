@@ -89,10 +89,13 @@ TEST(Faults, ClockSteps) {
     ASSERT_TRUE(scene.start());
     // An event made just before a step back lies in the future after it.
     for (Sender& sender : scene.senders()) sender.set_gives_up(true);
+    std::string tried;
     for (int step = 0; step < 4; ++step) {
       scene.post(2);
       scene.post_while([&] {
-        scene.pass(kSteps[scene.random().below(kSteps.size())]);
+        const std::int64_t seconds = kSteps[scene.random().below(kSteps.size())];
+        tried += fmt::format("{} ", seconds);
+        scene.pass(seconds);
         pass_some_time(scene.random(), milliseconds(100));
         if (step == 2) scene.daemon().signal(SIGKILL);
       });
@@ -108,7 +111,11 @@ TEST(Faults, ClockSteps) {
     Findings found = scene.history().compare(scene.read("measurement"));
     const std::size_t states = scene.read("state").size();
     scene.pass(1'200);
-    if (!eventually([&] { return scene.read("state").size() > states; })) ++found.states;
+    if (!eventually([&] { return scene.read("state").size() > states; })) {
+      ++found.states;
+      fmt::print(stderr, "round {}: no state after {} steps {}\n{}\n{}", round, states, tried,
+                 get_json(scene.url(), "/v1/status").dump(), scene.daemon().log());
+    }
     all += found;
   }
   report("clock-steps", all);
