@@ -16,9 +16,9 @@ function(isochrone_library name)
 endfunction()
 
 # isochrone_test(base LABEL unit SOURCES test_ip.cc LINKS isochrone::base)
-# LABEL is one of unit, sim, integration, slow; TIMEOUT in seconds (120 when absent); FILTER leaves tests to others.
+# LABEL is one of unit, sim, integration, slow; TIMEOUT in seconds (120 when absent).
 function(isochrone_test name)
-  cmake_parse_arguments(arg "" "LABEL;TIMEOUT;FILTER" "SOURCES;LINKS" ${ARGN})
+  cmake_parse_arguments(arg "" "LABEL;TIMEOUT" "SOURCES;LINKS" ${ARGN})
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)
   endif()
@@ -27,10 +27,7 @@ function(isochrone_test name)
     GTest::gmock GTest::gtest_main)
   target_compile_definitions(test_${name} PRIVATE
     ISOCHRONE_TEST_DATA="${PROJECT_SOURCE_DIR}/tests/data")
-  if(NOT arg_FILTER)
-    set(arg_FILTER "*")
-  endif()
-  gtest_discover_tests(test_${name} TEST_FILTER "${arg_FILTER}" TEST_PREFIX "${name}." DISCOVERY_MODE PRE_TEST
+  gtest_discover_tests(test_${name} TEST_PREFIX "${name}." DISCOVERY_MODE PRE_TEST
     DISCOVERY_TIMEOUT 60 PROPERTIES LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT})
 endfunction()
 

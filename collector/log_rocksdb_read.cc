@@ -182,8 +182,8 @@ std::optional<Found> RocksDbLog::find_in(std::string_view block, const event::Ev
   if (looked_up_.block != block) {
     looked_up_ = {std::string(block), {}, {}};
     rocksdb::PinnableSlice value;
-    static_cast<void>(database_->get(events_of(channel), number(last), value));
-    looked_up_.bytes = view(value);
+    const bool is_there = database_->get(events_of(channel), number(last), value);
+    looked_up_.bytes = is_there ? std::string(view(value)) : file_with(channel, last);
     BlockReader reader(looked_up_.bytes, channel);
     while (reader.next()) looked_up_.events.emplace_back(reader.position(), reader.event());
   }

@@ -29,6 +29,8 @@ constexpr Millis kConnectEvery{500};
 // A message that was acknowledged is at every replica of the stream soon.
 constexpr Millis kLag{2'000};
 constexpr Millis kPause{5};
+// Messages of our own that are looked at again when something is missing: some seconds of them.
+constexpr std::size_t kMostSaid = 4'096;
 
 }  // namespace
 
@@ -164,13 +166,16 @@ std::optional<Error> NatsLog::write(const Commit& commit) {
       failed = nats_->publish(parts, commit.id, mark_, kPatienceServer);
       is_away_ = false;
       if (!failed) {
-        mark_ += parts.size();
+        for (std::size_t i = 0; i < parts.size(); ++i) said_.push_back({++mark_, commit.id});
+        while (said_.size() > kMostSaid) said_.pop_front();
         return repeat(commit);
       }
       if (failed->code() == Errc::invalid) {
         bool is_stored = false;
         auto unread = look_for(commit.id, is_stored);
         if (is_stored) return std::nullopt;
+        // What was read moved the positions that this commit was made for: it must not be sent again.
+        if (!foreign_.empty()) return failed;
         if (unread) failed = std::move(unread);
       }
       if (failed->code() != Errc::unavailable) return failed;
@@ -218,26 +223,66 @@ std::optional<Error> NatsLog::pull(std::uint64_t until) {
 
 std::optional<Error> NatsLog::take(std::uint64_t sequence, std::string_view message) {
   auto commit = assembly_.add(message);
-  mark_ = sequence;
   if (!commit) {
+    mark_ = sequence;
     unreadable_.fetch_add(1);
     log_warning(fmt::format("a message of the event log is skipped stream={} sequence={}: {}",
                             options_.stream, sequence, commit.error().text()));
     return std::nullopt;
   }
-  if (!*commit) return std::nullopt;
-  if (auto failed = repeat(**commit)) return failed;
-  if (own_ == (*commit)->id) {
+  std::optional<Error> failed;
+  if (*commit && leaves_gap(**commit)) failed = take_what_replaced_ours();
+  mark_ = sequence;
+  if (!failed && *commit) failed = absorb(std::move(**commit));
+  // All its parts are read again then; this is the last of them.
+  if (failed) mark_ = sequence - 1 - read_part(message)->part;
+  return failed;
+}
+
+bool NatsLog::leaves_gap(const Commit& commit) const {
+  for (std::size_t i = 0; i < event::kChannels; ++i) {
+    const event::Position last = replica_->last(static_cast<event::Channel>(i));
+    if (last > 0 && commit.next[i] > last + 1) return true;
+  }
+  return false;
+}
+
+// A leader that is cut off, or a disk, may lose what was acknowledged, and others then write in its place. Where
+// we believe our own words lie, somebody else's may: read once more, they are all there is to what is missing.
+std::optional<Error> NatsLog::take_what_replaced_ours() {
+  std::size_t replaced = 0;
+  for (const auto& [sequence, id] : said_) {
+    const auto message = nats_->get(sequence);
+    if (!message) return message.error();
+    const auto part = *message ? read_part(**message) : fail(Errc::invalid, "none");
+    if (!part || part->commit == id) continue;
+    auto commit = assembly_.add(**message);
+    ++replaced;
+    if (!commit || !*commit) continue;
+    if (auto failed = absorb(std::move(**commit))) return failed;
+  }
+  said_.clear();
+  if (replaced == 0) return std::nullopt;
+  log_warning(
+      fmt::format("the stream lost what it had acknowledged, what others wrote in its place is "
+                  "taken stream={} messages={}",
+                  options_.stream, replaced));
+  return std::nullopt;
+}
+
+std::optional<Error> NatsLog::absorb(Commit commit) {
+  if (auto failed = repeat(commit)) return failed;
+  if (own_ == commit.id) {
     own_.reset();
     return std::nullopt;
   }
   Foreign foreign;
-  Firsts next = (*commit)->next;
-  for (const event::Event& event : (*commit)->events) {
+  Firsts next = commit.next;
+  for (const event::Event& event : commit.events) {
     foreign.positions.push_back(next[index_of(event.channel())]++);
   }
-  foreign.events = std::move((*commit)->events);
-  foreign.notes = std::move((*commit)->notes);
+  foreign.events = std::move(commit.events);
+  foreign.notes = std::move(commit.notes);
   if (is_open_) foreign_.push_back(std::move(foreign));
   return std::nullopt;
 }

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -64,6 +65,9 @@ class NatsLog final : public EventLog {
   std::optional<Error> look_for(std::uint64_t commit, bool& is_stored);
   std::optional<Error> pull(std::uint64_t until);
   std::optional<Error> take(std::uint64_t sequence, std::string_view message);
+  bool leaves_gap(const Commit& commit) const;
+  std::optional<Error> take_what_replaced_ours();
+  std::optional<Error> absorb(Commit commit);
   std::optional<Error> repeat(const Commit& commit);
   Commit commit_of(Instant now) const;
   // nats_log_trim.cc
@@ -92,6 +96,11 @@ class NatsLog final : public EventLog {
   std::uint64_t mark_ = 0;  // the sequence of the last message that was read
   Assembly assembly_;
   std::optional<std::uint64_t> own_;  // the commit that is looked for; none: it was found
+  struct Said {
+    std::uint64_t sequence;
+    std::uint64_t commit;
+  };
+  std::deque<Said> said_;  // what we were told is stored, and did not read
   std::vector<Foreign> foreign_;
   std::atomic<std::uint64_t> unreadable_{0};  // messages
   std::optional<Checkpoint> checkpoint_;

@@ -176,14 +176,7 @@ std::unique_ptr<rocksdb::Iterator> Database::iterate(std::size_t family) {
 }
 
 bool Database::get(std::size_t family, std::string_view key, rocksdb::PinnableSlice& value) {
-  rocksdb::ReadOptions options;
-  auto status = db_->Get(options, families_[family], slice(key), &value);
-  if (status.IsCorruption()) {
-    value.Reset();
-    options.verify_checksums = false;
-    status = db_->Get(options, families_[family], slice(key), &value);
-  }
-  return status.ok();
+  return db_->Get({}, families_[family], slice(key), &value).ok();
 }
 
 rocksdb::Status Database::write(rocksdb::WriteBatch& batch, bool is_synced) {
@@ -207,13 +200,18 @@ bool Database::is_whole(std::size_t family) {
   return it->status().ok();
 }
 
+// From both ends as far as what is damaged: a block that fails its sum must not be looked into, for the library
+// ends the process at what it does not expect there.
 std::vector<std::pair<std::string, std::string>> Database::salvage(std::size_t family) {
-  rocksdb::ReadOptions options;
-  options.verify_checksums = false;
-  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(options, families_[family]));
   std::vector<std::pair<std::string, std::string>> found;
+  const auto it = iterate(family);
   for (it->SeekToFirst(); it->Valid(); it->Next()) {
     found.emplace_back(it->key().ToString(), it->value().ToString());
+  }
+  const std::string last = found.empty() ? "" : found.back().first;
+  const auto back = iterate(family);
+  for (back->SeekToLast(); back->Valid() && back->key().compare(last) > 0; back->Prev()) {
+    found.emplace_back(back->key().ToString(), back->value().ToString());
   }
   return found;
 }

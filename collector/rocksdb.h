@@ -62,7 +62,7 @@ class Database {
   rocksdb::DB& db() { return *db_; }
   rocksdb::ColumnFamilyHandle* family(std::size_t index) { return families_[index]; }
   std::unique_ptr<rocksdb::Iterator> iterate(std::size_t family);
-  // Also what fails its checksum, for values that carry one of their own.
+  // False as well when its block fails its checksum.
   bool get(std::size_t family, std::string_view key, rocksdb::PinnableSlice& value);
   // From one thread. Goes on after a failure as soon as that is over.
   rocksdb::Status write(rocksdb::WriteBatch& batch, bool is_synced);
@@ -70,7 +70,7 @@ class Database {
   bool is_whole(std::size_t family);
   // Whether open() had to make it anew.
   bool was_repaired() const noexcept { return was_repaired_; }
-  // Its keys and values as far as they can be read, checksums or not.
+  // Its keys and values, but for those between the first damaged block and the last one.
   std::vector<std::pair<std::string, std::string>> salvage(std::size_t family);
   // Empty again.
   std::optional<Error> remake(std::size_t family);
