@@ -115,7 +115,10 @@ def change_points(data):
         run = subprocess.run([str(BUILD / "bench" / "bench_change_points"), *files], check=True,
                              capture_output=True, text=True)
         results[kind] = json.loads(run.stdout)
-        print(f"  {kind:<12} " + "  ".join(f"{key} {value:.4g}" for key, value in results[kind].items()))
+        numbers = {key: value for key, value in results[kind].items() if key != "quantiles"}
+        print(f"  {kind:<12} " + "  ".join(f"{key} {value:.4g}" for key, value in numbers.items()))
+        for each in results[kind]["quantiles"]:
+            print(f"  {'':<12} " + "  ".join(f"{key} {value:.4g}" for key, value in each.items()))
     return results
 
 
