@@ -7,7 +7,7 @@ usage: scripts/bench dns [--rounds N] [--seconds S] [--only NAME,..] [--quick] [
        scripts/bench routing [--data DIR] [--draws D] [--sites N] [--seed N] [--svg DIR] [--json FILE]
        scripts/bench changepoints --data DIR [--json FILE]
        scripts/bench prober [--rounds N] [--quick] [--json FILE]   (root)
-       scripts/bench events [--rounds N] [--seconds S] [--data DIR] [--json FILE]
+       scripts/bench events [--only jetstream] [--rounds N] [--seconds S] [--data DIR] [--json FILE]
        scripts/bench prefix_table|compile|answer|sign|reduce|probe [--json FILE]
        scripts/bench instructions
 

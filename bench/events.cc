@@ -4,10 +4,11 @@
 // octets and do nothing else.
 //
 // usage: bench_events_load collector|rocksdb|append|memory [--seconds S] [--rate N] [--folder DIR]
-//                          [--readers N]
+//                          [--readers N] [--nats URL]
 // Prints one JSON object: events, seconds, events_per_s, and the times from a batch sent to its
 // acknowledgement. Every batch is of 1000 events; a peer's event is 100 octets. With readers, so many
-// follow the channel by Server-Sent Events meanwhile, and what one costs the collector is printed too.
+// follow the channel by Server-Sent Events meanwhile, and what one costs the collector is printed too. With a
+// URL the collector's log is there, in JetStream.
 #include <fcntl.h>
 #include <malloc.h>
 #include <rocksdb/db.h>
@@ -47,6 +48,7 @@ struct Settings {
   double rate = 0;  // events a second of all clients together; 0: as fast as it goes
   std::filesystem::path folder;
   std::size_t readers = 0;
+  std::string nats;
 };
 
 struct Measured {
@@ -215,6 +217,7 @@ Measured through_the_api(const Settings& settings) {
   options.listen = {Address::v4(127, 0, 0, 1), 0};
   options.node_name = "bench";
   options.state_dir = settings.folder;
+  if (!settings.nats.empty()) options.log.servers = {settings.nats};
   raise_descriptor_limit();
   options.max_connections = static_cast<unsigned>(settings.readers) + 100;
   auto started = collector::Collector::start(options, topology());
@@ -346,6 +349,7 @@ int main(int argc, char** argv) {
     if (flag == "--seconds") settings.seconds = std::atof(argv[i + 1]);
     if (flag == "--rate") settings.rate = std::atof(argv[i + 1]);
     if (flag == "--readers") settings.readers = static_cast<std::size_t>(std::atoi(argv[i + 1]));
+    if (flag == "--nats") settings.nats = argv[i + 1];
     if (flag == "--folder") settings.folder = argv[i + 1];
   }
   if (what == "memory") return memory();

@@ -48,9 +48,86 @@ def sqlite(folder, seconds):
             "ack_p99_ms": acks[int(0.99 * (len(acks) - 1))], "ack_max_ms": acks[-1]}
 
 
+class Nats:
+    """A server of its own with JetStream, whose store is empty."""
+
+    def __init__(self, folder):
+        self.ports = folder / "ports"
+        self.ports.mkdir()
+        (folder / "conf").write_text(f'listen: "127.0.0.1:-1"\nports_file_dir: "{self.ports}"\n'
+                                     f'jetstream {{store_dir: "{folder / "store"}"}}\n')
+        self.log = open(folder / "server.log", "w")
+        self.process = subprocess.Popen(["nats-server", "-c", str(folder / "conf")], stdout=self.log, stderr=self.log)
+
+    def __enter__(self):
+        for _ in range(500):
+            for file in self.ports.glob("*.ports"):
+                said = file.read_text()
+                if said.strip():
+                    return json.loads(said)["nats"][0]
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.02)
+        raise SystemExit("nats-server does not start; apt-get install nats-server")
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait()
+        self.log.close()
+
+
+def through_nats(build, folder, seconds):
+    with Nats(folder) as url:
+        command = [str(build / "bench" / "bench_events_load"), "collector", "--folder", str(folder / "state"),
+                   "--seconds", str(seconds), "--nats", url]
+        return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def libnats(build, folder, seconds, octets, ids=0):
+    with Nats(folder) as url:
+        command = [str(build / "bench" / "bench_jetstream"), url, "--seconds", str(seconds),
+                   "--octets", str(octets), "--ids", str(ids)]
+        return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+EVENT_OCTETS = 100
+JETSTREAM = {
+    "isochrone": lambda build, folder, seconds: through_nats(build, folder, seconds)["events_per_s"],
+    "libnats": lambda *where: libnats(*where, EVENT_OCTETS)["messages_per_s"],
+    "libnats, ids": lambda *where: libnats(*where, EVENT_OCTETS, ids=1)["messages_per_s"],
+    "libnats, 1000 in one": lambda *where: BATCH * libnats(*where, BATCH * EVENT_OCTETS)["messages_per_s"],
+}
+
+
+def jetstream(build, options, where):
+    """Events a second through JetStream, in turns with what libnats publishes of the same size."""
+    rates = {}
+    for number in range(options.rounds):
+        for name, measure in JETSTREAM.items():
+            print(f"\rround {number + 1} of {options.rounds}: {name} through JetStream   ", end="",
+                  file=sys.stderr, flush=True)
+            folder = where / f"jetstream-{number}"
+            folder.mkdir()
+            (folder / "state").mkdir()
+            rates.setdefault(name, []).append(measure(build, folder, options.seconds))
+            shutil.rmtree(folder)
+    print("\r" + " " * 60 + "\r", end="", file=sys.stderr)
+    print(f"\nthrough JetStream, one server, acknowledged, events of {EVENT_OCTETS} octets")
+    for name, values in rates.items():
+        shares = [ours / value for ours, value in zip(rates["isochrone"], values)]
+        beside = "" if name == "isochrone" else f"   isochrone / this: {spread(shares, 2)}"
+        print(f"  {name:<22} {spread([v / 1000 for v in values]):>22} k/s{beside}")
+    return rates
+
+
 def run(build, options):
     where = pathlib.Path(tempfile.mkdtemp(prefix="isochrone-bench-", dir=options.data))
     rows = {}
+    if options.only == ["jetstream"]:
+        try:
+            return {"jetstream": jetstream(build, options, where)}
+        finally:
+            shutil.rmtree(where, ignore_errors=True)
     contenders = {
         "isochrone": lambda folder: tool(build, "collector", folder, options.seconds),
         f"with {READERS} readers": lambda folder: tool(build, "collector", folder, options.seconds,
@@ -68,13 +145,14 @@ def run(build, options):
                 folder.mkdir()
                 rows.setdefault(name, []).append(measure(folder))
                 shutil.rmtree(folder)
-            # At half of what it took: how long an acknowledgement takes when there is room.
+            # At half of what it took and at half of what is wanted: how long an acknowledgement takes when
+            # there is room.
             half = rows["isochrone"][-1]["events_per_s"] / 2
-            folder = where / f"half-{number}"
-            folder.mkdir()
-            rows.setdefault("isochrone at half", []).append(
-                tool(build, "collector", folder, options.seconds, half))
-            shutil.rmtree(folder)
+            for name, rate in {"isochrone at half": half, "isochrone at 200 k": 200_000}.items():
+                folder = where / f"slow-{number}"
+                folder.mkdir()
+                rows.setdefault(name, []).append(tool(build, "collector", folder, options.seconds, rate))
+                shutil.rmtree(folder)
         print("\r" + " " * 40 + "\r", end="", file=sys.stderr)
         show(rows)
         memory = json.loads(subprocess.run([str(build / "bench" / "bench_events_load"), "memory"],
@@ -83,6 +161,7 @@ def run(build, options):
               f"{memory['bytes'] / 1e6:.0f} MB")
         rows["memory"] = memory
         show_readers(rows)
+        rows["jetstream"] = jetstream(build, options, where)
     finally:
         shutil.rmtree(where, ignore_errors=True)
     return rows
