@@ -10,7 +10,9 @@
 #include <netinet/in.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -77,6 +79,24 @@ void look_up(benchmark::State& state, const Table& table, const Clients& clients
   state.counters["table_bytes"] = static_cast<double>(table.memory_bytes());
 }
 
+// Sixty-four at once, as a batch of datagrams asks.
+void look_up_each(benchmark::State& state, const PrefixTable& table, const Clients& clients) {
+  constexpr std::size_t kBatch = 64;
+  std::vector<Address> addresses;
+  for (std::size_t i = 0; i < kClients; ++i) addresses.push_back(clients[i]);
+  std::array<Leaf, kBatch> leaves;
+  for (auto _ : state) {
+    std::uint32_t sum = 0;
+    for (std::size_t i = 0; i < kClients; i += kBatch) {
+      table.find_each(std::span(addresses).subspan(i, kBatch), leaves);
+      for (const Leaf& leaf : leaves) sum += leaf.ranking.value() + leaf.block_length;
+    }
+    benchmark::DoNotOptimize(sum);
+  }
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(kClients));
+  state.counters["table_bytes"] = static_cast<double>(table.memory_bytes());
+}
+
 // Each look-up waits for the one before: no ranking has the highest bit, but the compiler must not
 // know that.
 template <class Table>
@@ -111,6 +131,14 @@ const Dir24& dir24() {
 template <Family family>
 void prefix_table(benchmark::State& state) {
   look_up(state, table(), anywhere(family));
+}
+template <Family family>
+void prefix_table_batch(benchmark::State& state) {
+  look_up_each(state, table(), anywhere(family));
+}
+template <Family family>
+void prefix_table_batch_inside(benchmark::State& state) {
+  look_up_each(state, table(), inside(rows(), family));
 }
 template <Family family>
 void prefix_table_inside(benchmark::State& state) {
@@ -184,12 +212,16 @@ void update(benchmark::State& state) {
 }
 
 BENCHMARK_TEMPLATE(prefix_table, Family::v4);
+BENCHMARK_TEMPLATE(prefix_table_batch, Family::v4);
 BENCHMARK(dir_24_8);
 BENCHMARK_TEMPLATE(binary_trie, Family::v4);
 BENCHMARK(maxminddb);
 BENCHMARK_TEMPLATE(prefix_table_inside, Family::v4);
+BENCHMARK_TEMPLATE(prefix_table_batch_inside, Family::v4);
 BENCHMARK_TEMPLATE(prefix_table, Family::v6);
+BENCHMARK_TEMPLATE(prefix_table_batch, Family::v6);
 BENCHMARK_TEMPLATE(prefix_table_inside, Family::v6);
+BENCHMARK_TEMPLATE(prefix_table_batch_inside, Family::v6);
 BENCHMARK_TEMPLATE(binary_trie_inside, Family::v6);
 BENCHMARK_TEMPLATE(prefix_table_dependent, Family::v4);
 BENCHMARK(dir_24_8_dependent);

@@ -63,6 +63,8 @@ void look_names_ahead(const ZoneSet& zones, std::span<const Bytes> queries) noex
   }
 }
 
+static_assert(kMostLookedAhead <= routing::RoutingTable::kMostWarmed);
+
 }  // namespace
 
 FarTables far_tables(const Snapshot& snapshot) noexcept {
@@ -74,9 +76,12 @@ void look_ahead(const Snapshot& snapshot, FarTables far, std::span<const Bytes> 
   queries = queries.first(std::min(queries.size(), kMostLookedAhead));
   if (far.names) look_names_ahead(*snapshot.zones, queries);
   if (!far.networks) return;
+  std::array<Address, kMostLookedAhead> clients;
+  std::size_t count = 0;
   for (const Bytes query : queries) {
-    if (const auto client = client_of(query)) snapshot.table->warm(*client);
+    if (const auto client = client_of(query)) clients[count++] = *client;
   }
+  snapshot.table->warm(std::span(clients).first(count));
 }
 
 }  // namespace isochrone::dns

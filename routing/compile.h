@@ -36,8 +36,10 @@ class RoutingTable {
   Leaf find(ServiceId service, const Address& client) const noexcept {
     return tables_[services_[service.index()].table].find(client);
   }
-  // Has what find() reads for the client brought near: for clients that are looked up a little later.
-  void warm(const Address& client) const noexcept;
+  // Has what find() reads for the clients brought near: for those that are looked up a little later.
+  // The first kMostWarmed of them.
+  static constexpr std::size_t kMostWarmed = 64;
+  void warm(std::span<const Address> clients) const noexcept;
   std::span<const SiteId> ranking(RankingId id) const noexcept { return rankings_.get(id); }
   // Whether an answer of the service is more than the first site that may be named.
   bool names_sets(ServiceId service) const noexcept {

@@ -68,12 +68,17 @@ inline std::uint32_t entries_of(const std::byte* group, unsigned cell) noexcept 
   return load<std::uint32_t>(group + cell * kCellBytes + 8);
 }
 
+// Where the entry of a slot lies.
+inline const std::byte* entry_in_cell(const std::byte* group, const std::byte* cell,
+                                      std::uint64_t slot) noexcept {
+  const std::uint64_t up_to_slot = ~std::uint64_t{0} >> (63 - slot);
+  const auto runs = static_cast<unsigned>(std::popcount(load<std::uint64_t>(cell) & up_to_slot));
+  return group + load<std::uint32_t>(cell + 8) + (runs - 1) * sizeof(Entry);
+}
+
 inline Entry find_in_group(const PrefixUnit* at, std::uint64_t cell, std::uint64_t slot) noexcept {
   const std::byte* group = bytes_of(at);
-  const std::byte* own = group + cell * kCellBytes;
-  const std::uint64_t up_to_slot = ~std::uint64_t{0} >> (63 - slot);
-  const auto runs = static_cast<unsigned>(std::popcount(load<std::uint64_t>(own) & up_to_slot));
-  return load<Entry>(group + load<std::uint32_t>(own + 8) + (runs - 1) * sizeof(Entry));
+  return load<Entry>(entry_in_cell(group, group + cell * kCellBytes, slot));
 }
 
 // What the 256 slots of a group or page hold: leaves without length, and nodes.

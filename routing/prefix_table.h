@@ -19,6 +19,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "base/ip.h"
@@ -42,6 +43,8 @@ class PrefixTable {
   static PrefixTable build(std::vector<PrefixRow> rows, RankingId otherwise);
 
   Leaf find(const Address& client) const noexcept;
+  // The same for each of many clients; `leaves` are at least as many. Their waits for memory overlap.
+  void find_each(std::span<const Address> clients, std::span<Leaf> leaves) const noexcept;
 
   std::size_t memory_bytes() const noexcept;
 
@@ -61,6 +64,16 @@ class PrefixTable {
       if (is_gone) is_gone->store(true, std::memory_order_release);
     }
   };
+
+  // Where the first 24 bits of an address are decided.
+  struct Cell {
+    const std::byte* group;
+    const std::byte* cell;
+
+    const std::byte* entry_of(const Address& client) const noexcept;
+  };
+  Cell cell_of(const Address& client) const noexcept;
+  void find_together(std::span<const Address> clients, std::span<Leaf> leaves) const noexcept;
 
   explicit PrefixTable(std::shared_ptr<const Root> root) : root_(std::move(root)) {}
 

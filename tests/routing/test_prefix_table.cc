@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <span>
 
 #include "routing/prefix_table.h"
 #include "tests/routing/vocabulary.h"
@@ -192,6 +193,34 @@ TEST(PrefixTable, FindsTheSameInALargeMap) {
     auto asked = places(random, family, {rows.begin(), rows.begin() + 100});
     for (const Address& client : asked) {
       ASSERT_EQ(table.find(client).ranking, linear_find(rows, client)) << client.to_string();
+    }
+  }
+}
+
+// Batches of every size around one that is looked up together, both families mixed, all depths.
+TEST(PrefixTable, FindsEachAsItFindsOne) {
+  Random random(11);
+  for (const std::size_t count : {0U, 3U, 300U, 20'000U}) {
+    auto rows = random_rows(random, Family::v4, count);
+    const auto more = random_rows(random, Family::v6, count);
+    rows.insert(rows.end(), more.begin(), more.end());
+    const auto table = PrefixTable::build(rows, kOtherwise);
+    std::vector<Address> clients;
+    for (std::size_t i = 0; i < 200; ++i) {
+      const Family family = random.below(2) == 0 ? Family::v4 : Family::v6;
+      const Prefix around = rows.empty() || random.below(3) == 0
+                                ? everything(family)
+                                : rows[random.below(rows.size())].prefix;
+      clients.push_back(random_address(random, around));
+    }
+    for (std::size_t size = 0; size <= clients.size(); ++size) {
+      constexpr Leaf kUntouched{RankingId(12'345), 200};
+      std::vector<Leaf> leaves(size + 1, kUntouched);
+      table.find_each(std::span(clients).first(size), leaves);
+      for (std::size_t i = 0; i < size; ++i) {
+        ASSERT_EQ(leaves[i], table.find(clients[i])) << clients[i].to_string() << " of " << size;
+      }
+      ASSERT_EQ(leaves[size], kUntouched);
     }
   }
 }
