@@ -201,8 +201,12 @@ void update(benchmark::State& state) {
   PrefixTable latest = editor.table();
   for (auto _ : state) {
     for (std::int64_t i = 0; i < state.range(0); ++i) {
-      const PrefixRow& change = changes[next++ % kClients];
-      editor.set(change.prefix, change.ranking);
+      // Another ranking each time round: a row that has it already would cost nothing.
+      const PrefixRow& change = changes[next % kClients];
+      const std::size_t round = next++ / kClients;
+      editor.set(
+          change.prefix,
+          RankingId(static_cast<std::uint32_t>((change.ranking.value() + round) % kRankings)));
     }
     latest = editor.table();
   }
