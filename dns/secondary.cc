@@ -190,15 +190,14 @@ void Secondary::install() {
   ZoneRecords records = transfer_->records();
   records.passages = {{1, 1, fmt::format("transfer of {}", source_.name)}};
   const auto times = times_in(records);
-  // Only who builds the zone can tell whether it is one, so it is published before it is stored.
-  ZoneRecords copy = records;
-  const std::string wrong = times ? install_(std::move(records)) : "no SOA";
+  const std::size_t rows = records.rows.size();
+  ZoneRecords copy = records;  // building the zone takes the records apart
+  const std::string wrong =
+      times ? install_(std::move(records), [&] { store(std::move(copy)); }) : "no SOA";
   if (!wrong.empty()) return give_up(wrong);
   const auto& primary = source_.transfer.primaries[primary_].endpoint;
   log_info(fmt::format("zone transferred zone={} serial={} from={} records={} incremental={}",
-                       source_.name, times->serial, primary.to_string(), copy.rows.size(),
-                       is_incremental));
-  store(std::move(copy));
+                       source_.name, times->serial, primary.to_string(), rows, is_incremental));
   held_ = times;
   end_attempt();
   confirm_version();
@@ -250,7 +249,7 @@ void Secondary::expire() {
   ZoneRecords none;
   none.origin = apex_;
   none.is_unavailable = true;
-  install_(std::move(none));
+  install_(std::move(none), [] {});  // the file stays: a primary may confirm it yet
   held_.reset();
 }
 

@@ -6,6 +6,7 @@
 //           the zone becomes unavailable when no primary confirmed it for the SOA's expire.
 // Transfer: over TCP, incremental where a version is held, whole when that fails; one primary after the
 //           other. A connection that gives nothing for kStall is given up.
+// Order:    a version is on disk before it is served: who saw it sees it after a crash as well.
 // Failures: what is broken changes nothing and is said once, until a primary works again. A version that
 //           cannot be stored is served all the same, and tried again whenever a primary confirms it.
 // Threads:  belongs to the loop's thread.
@@ -37,9 +38,11 @@ std::optional<SoaTimes> soa_times(Bytes soa_data);
 
 class Secondary {
  public:
-  // Publishes a version, or that there is none any more (records.is_unavailable). Empty, or what is
-  // wrong with it: then nothing was changed.
-  using Install = std::function<std::string(ZoneRecords records)>;
+  // Publishes a version, or that there is none any more (records.is_unavailable). Calls `store` once it
+  // knows that the zone is one, before anyone is answered from it. Empty, or what is wrong with it: then
+  // nothing was changed.
+  using Store = std::function<void()>;
+  using Install = std::function<std::string(ZoneRecords records, const Store& store)>;
 
   // `keys` are copied. `held`: of the version that is served, if one is.
   Secondary(Loop& loop, ZoneSource source, std::vector<TsigKey> keys, std::optional<SoaTimes> held,

@@ -109,7 +109,7 @@ class TransferKeeper::Keeper {
     }
     auto records = read_master_file(source->file, source->name);
     if (records.origin.empty()) return std::move(records.errors);
-    return install(std::move(records), true);
+    return install(std::move(records), true, [] {});
   }
 
   void set_following(bool following) {
@@ -149,19 +149,20 @@ class TransferKeeper::Keeper {
       if (zone == nullptr) continue;
       secondaries_.push_back(std::make_unique<Secondary>(
           loop_, source, inputs_.transfers->keys, held_times(inputs_, *zone),
-          [this](ZoneRecords records) {
-            const Errors errors = install(std::move(records), false);
+          [this](ZoneRecords records, const Secondary::Store& store) {
+            const Errors errors = install(std::move(records), false, store);
             return errors.empty() ? std::string() : errors.front().text();
           }));
     }
   }
 
-  // One zone anew, or its end. Where signing fails for a transfer's sake, another zone is at fault:
-  // its error is told, and the transfer stands.
-  Errors install(ZoneRecords records, bool must_sign) {
+  // One zone anew, or its end; `store` is called in between. Where signing fails for a transfer's sake,
+  // another zone is at fault: its error is told, and the transfer stands.
+  Errors install(ZoneRecords records, bool must_sign, const Secondary::Store& store) {
     auto loaded = ZoneSet::replaced(*inputs_.zones, std::move(records), *inputs_.topology);
     if (!loaded.zones) return std::move(loaded.errors);
     for (const std::string& warning : loaded.warnings) log_warning(warning);
+    store();
     BuildInputs next = inputs_;
     next.zones = std::move(loaded.zones);
     Errors unsigned_zones = hooks_.sign(options_, next);

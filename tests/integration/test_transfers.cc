@@ -57,6 +57,12 @@ class Transfers : public testing::Test {
            reply->addresses == std::vector{*Address::parse(fmt::format("192.0.2.{}", serial))};
   }
 
+  // The stored zone as it is at this moment, judged by its octets: it holds mail's address of `serial`.
+  bool is_stored(int serial) const {
+    const std::string address{'\0', '\4', '\300', '\0', '\2', static_cast<char>(serial)};
+    return said("state-ns1/zones/example.com.stored").find(address) != std::string::npos;
+  }
+
   // What another program wrote, for failures.
   std::string said(const std::string& log) const {
     std::ifstream in(world_.path(log));
@@ -259,6 +265,34 @@ TEST_F(Transfers, WeTakeAZoneFromKnotAndKeepItWithoutIt) {
   Daemon again(file);
   ASSERT_TRUE(again.is_ready()) << again.log();
   EXPECT_TRUE(has_version(again.endpoint("dns"), 2)) << "from disk, the primary is gone";
+}
+
+TEST_F(Transfers, AVersionIsStoredBeforeItIsServed) {
+  write_zone(10);
+  const std::uint16_t knot_port = free_port();
+  const std::string config = fmt::format(
+      "transfer: {{primaries: [{{address: 127.0.0.1@{}, key: transfer.key}}]}}", knot_port);
+  Daemon daemon(world_.write("node.yaml", ours(config)));
+  ASSERT_TRUE(daemon.is_ready()) << daemon.log();
+  const Endpoint endpoint = daemon.endpoint("dns");
+  Child knot({"knotd", "-c", knot_config(knot_port, endpoint.port)}, world_.path("knot.log"));
+  // Asked without a pause, so that the moment between the two would be met.
+  const auto is_served = [&](int serial) {
+    return eventually([&] {
+      for (int i = 0; i < 200; ++i) {
+        if (has_version(endpoint, serial)) return true;
+      }
+      return false;
+    });
+  };
+  for (int serial = 10; serial < 15; ++serial) {
+    if (serial > 10) {
+      write_zone(serial);
+      knot.signal(SIGHUP);
+    }
+    ASSERT_TRUE(is_served(serial)) << daemon.log() << said("knot.log");
+    EXPECT_TRUE(is_stored(serial)) << serial;
+  }
 }
 
 }  // namespace
