@@ -275,7 +275,7 @@ void read_answer_set(const Section& section, routing::Service& service,
   if (service.count > 1) check_distinct(section, service, sites);
 }
 
-// Each set of sites that an answer can name is signed ahead. At 30 to 60 us each so many take two to
+// Each set of sites that an answer can name is signed ahead, of bindings each order of them. At 30 to 60 us each so many take two to
 // four seconds before a node listens, and about 8 MB.
 constexpr std::uint64_t kMaxSignedSets = 65'536;
 
@@ -290,7 +290,7 @@ std::uint64_t sets_to_sign(const routing::Service& service,
   }
   const std::uint64_t bindings = (service.https ? 1U : 0U) + (service.svcb ? 1U : 0U);
   return dns::count_of_sets(v4, service.count) + dns::count_of_sets(v6, service.count) +
-         bindings * dns::count_of_sets(service.sites.size(), service.count);
+         bindings * dns::count_of_orders(service.sites.size(), service.count);
 }
 
 // Services that name one site have never more sets than sites and types, and are not counted.

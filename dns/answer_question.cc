@@ -235,7 +235,7 @@ class Answerer {
     const routing::SiteMask among = snapshot_.zones->routed().service(service).sites_with(type);
     const Rrset signature = signatures_ == nullptr
                                 ? Rrset{}
-                                : signatures_->routed_rrsig(service, type, named.mask(), among);
+                                : signatures_->routed_rrsig(service, type, named.all(), among);
     const bool is_signature_enough = query_.type == type::rrsig;
     bool fits = is_signature_enough || require_records(service, type, named);
     if (fits && (is_signature_enough || wants_proof())) {
@@ -245,7 +245,8 @@ class Answerer {
     return fits;
   }
 
-  // The records of all sites named are one set: it is there as a whole or not at all.
+  // The records of all sites named are one set: it is there as a whole or not at all. Where records say
+  // which comes first, they say what the ranking does.
   bool require_records(routing::ServiceId service, RoutedType type,
                        const routing::NamedSites& named) noexcept {
     const RoutedSets& sets = snapshot_.zones->routed();
@@ -257,8 +258,10 @@ class Answerer {
       response_.set_truncated();
       return false;
     }
-    for (const routing::SiteId site : named.all()) {
-      if (!require(Response::answer, sets.get(service, type, site), owner_)) return false;
+    for (std::size_t i = 0; i < named.size; ++i) {
+      const std::size_t place = response_.position();
+      if (!require(Response::answer, sets.get(service, type, named.sites[i]), owner_)) return false;
+      if (is_binding(type)) response_.set_priority(place, i + 1);
     }
     return true;
   }

@@ -51,6 +51,11 @@ class Response {
   bool add(Section section, const Rrset& set, std::size_t owner, std::size_t apex,
            std::optional<std::uint32_t> ttl = std::nullopt) noexcept;
 
+  // Gives the SVCB or HTTPS record at `place`, which this class wrote, its priority.
+  void set_priority(std::size_t place, std::size_t priority) noexcept {
+    writer_.patch_u16(place + kRecordHead, static_cast<std::uint16_t>(priority));
+  }
+
   // Adds one TXT record of class CH at the question's name; false when it does not fit.
   bool add_chaos(std::string_view text) noexcept;
   // Adds one record whose owner is `labels` followed by the apex.

@@ -41,7 +41,7 @@ Data octets_of(const routing::Site& site, Family family) {
 }
 
 // One record in ServiceMode for the name itself (RFC 9460 section 2.2), with the site's addresses as
-// hints. All have one priority: which sites are named is the preference.
+// hints and the priority of an answer's first site.
 Data binding_of(const routing::Binding& binding, const routing::Site& site) {
   Data data{0, 1, 0};
   Data alpn;
@@ -73,7 +73,7 @@ std::vector<Data> data_at(const routing::Service& service, const routing::Site& 
   std::vector<Data> data;
   if (type == RoutedType::cname) {
     if (!site.host_name.empty()) data.push_back(name_from_text(site.host_name).value_or(Data{0}));
-  } else if (type == RoutedType::svcb || type == RoutedType::https) {
+  } else if (is_binding(type)) {
     const auto& binding = type == RoutedType::svcb ? service.svcb : service.https;
     if (!site.addresses.empty()) data.push_back(binding_of(*binding, site));
   } else {

@@ -46,6 +46,11 @@ constexpr std::optional<RoutedType> routed_type(std::uint16_t record_type) noexc
   }
 }
 
+// SVCB and HTTPS say which record comes first (RFC 9460 section 2.4.1); all others are sets.
+constexpr bool is_binding(RoutedType type) noexcept {
+  return type == RoutedType::svcb || type == RoutedType::https;
+}
+
 // A set of routed types: bit i is RoutedType(i).
 using RoutedTypeMask = std::uint8_t;
 constexpr RoutedTypeMask type_bit(RoutedType type) noexcept {
@@ -84,7 +89,8 @@ class RoutedSets {
   const Service& service(routing::ServiceId service) const noexcept {
     return services_[service.index()];
   }
-  // All records of the type that the site has; it must be among sites_with() the type.
+  // All records of the type that the site has; it must be among sites_with() the type. Bindings are those
+  // of the first site of an answer: of the n-th they have the priority n.
   Rrset get(routing::ServiceId service, RoutedType type, routing::SiteId site) const noexcept {
     const std::size_t first = services_[service.index()].first;
     return arena_.get(sets_[first + kRoutedTypes.size() * site.index() + index(type)]);

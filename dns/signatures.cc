@@ -21,11 +21,16 @@ const Signatures::RoutedName* Signatures::routed_name(routing::ServiceId service
   return at != routed_names_.end() && at->service == service ? &*at : nullptr;
 }
 
-Rrset Signatures::routed_rrsig(routing::ServiceId service, RoutedType type, routing::SiteMask set,
+Rrset Signatures::routed_rrsig(routing::ServiceId service, RoutedType type,
+                               std::span<const routing::SiteId> named,
                                routing::SiteMask among) const noexcept {
   const RoutedName* name = routed_name(service);
   if (name == nullptr) return {};
-  return get(routed_[name->first[index(type)] + index_of_set(set, among)]);
+  const std::size_t first = name->first[index(type)];
+  if (is_binding(type)) return get(routed_[first + index_of_order(named, among)]);
+  routing::SiteMask set = 0;
+  for (const routing::SiteId site : named) set |= routing::site_bit(site);
+  return get(routed_[first + index_of_set(set, among)]);
 }
 
 std::optional<Signatures::Pair> Signatures::apex_set(std::uint16_t type) const noexcept {

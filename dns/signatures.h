@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "base/bytes.h"
@@ -41,8 +42,9 @@ class Signatures {
   Denial denial() const noexcept { return denial_; }
 
   Rrset rrsig(const Rrset& set) const noexcept { return get(rrsigs_[set.id]); }
-  // Of a service's records at a set of sites (site_sets.h), among those that have the type.
-  Rrset routed_rrsig(routing::ServiceId service, RoutedType type, routing::SiteMask set,
+  // Of a service's records at the sites named, the best first, among those that have the type.
+  Rrset routed_rrsig(routing::ServiceId service, RoutedType type,
+                     std::span<const routing::SiteId> named,
                      routing::SiteMask among) const noexcept;
   // DNSKEY, CDS, CDNSKEY, NSEC3PARAM at the apex, and the SOA where its serial is not the zone's.
   std::optional<Pair> apex_set(std::uint16_t type) const noexcept;
@@ -96,8 +98,9 @@ class Signatures {
   using LackingOne = std::array<SignedSet, kRoutedTypes.size()>;
   struct RoutedName {
     routing::ServiceId service;
-    std::array<std::uint32_t, kRoutedTypes.size()> first{};  // in routed_: all sets of the type
-    LackingOne without;                                      // of its record in the chain
+    // In routed_: all sets of the type, or all orders (site_sets.h).
+    std::array<std::uint32_t, kRoutedTypes.size()> first{};
+    LackingOne without;  // of its record in the chain
     LackingOne compact_without;
   };
   // Which signature belongs to which content, so that it can be kept when zones are signed again.

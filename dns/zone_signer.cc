@@ -23,6 +23,15 @@ constexpr std::size_t kUsualRrsig =
 
 RecordData copy(Bytes bytes) { return {bytes.begin(), bytes.end()}; }
 
+// What an answer of the type can name, each at the number of its signature.
+std::vector<std::vector<routing::SiteId>> namings_of(RoutedType type, routing::SiteMask among,
+                                                     std::size_t most) {
+  if (is_binding(type)) return orders_of(among, most);
+  std::vector<std::vector<routing::SiteId>> namings;
+  for (const routing::SiteMask set : sets_of(among, most)) namings.push_back(members_of(set));
+  return namings;
+}
+
 }  // namespace
 
 ZoneSigner::ZoneSigner(const ZoneSet& zones, const Zone& zone, std::span<const SigningKey> keys,
@@ -124,15 +133,14 @@ Result<void> ZoneSigner::sign_routed() {
   return {};
 }
 
-// One signature for each set of sites that an answer can name.
+// One signature for each set of sites that an answer can name, or for each order of them.
 Result<void> ZoneSigner::sign_sets_of(routing::ServiceId service, Bytes owner, RoutedType type) {
   const RoutedSets::Service& routed = zones_.routed().service(service);
-  for (const routing::SiteMask set : sets_of(routed.sites_with(type), routed.count)) {
+  for (const auto& named : namings_of(type, routed.sites_with(type), routed.count)) {
     SetToSign whole{owner, record_type(type), routed.ttl, {}};
-    for (std::uint16_t i = 0; i < zones_.routed().sites(); ++i) {
-      const routing::SiteId site(i);
-      if ((set & routing::site_bit(site)) == 0) continue;
-      auto data = uncompressed(zones_.routed().get(service, type, site), {});
+    for (std::size_t i = 0; i < named.size(); ++i) {
+      auto data = uncompressed(zones_.routed().get(service, type, named[i]), {});
+      if (is_binding(type)) store_be(data.front().data(), static_cast<std::uint16_t>(i + 1));
       std::move(data.begin(), data.end(), std::back_inserter(whole.data));
     }
     auto rrsig = signer_.sign(whole);

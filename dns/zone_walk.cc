@@ -14,8 +14,11 @@ namespace isochrone::dns {
 // is none.
 bool ZoneWalk::next_named(routing::ServiceId service) {
   if (named_.empty()) return false;
-  set_ = version_.zones.routed().get(service, kRoutedTypes[set_index_ - 1], named_.back());
+  const RoutedType type = kRoutedTypes[set_index_ - 1];
+  set_ = version_.zones.routed().get(service, type, named_.back());
   named_.pop_back();
+  ++place_;
+  priority_ = is_binding(type) ? place_ : std::uint16_t{0};
   if (named_.empty()) rrsig_ = std::exchange(routed_rrsig_, {});
   return true;
 }
@@ -25,11 +28,11 @@ void ZoneWalk::name_sites(routing::ServiceId service, RoutedType type) {
   const auto with = version_.zones.routed().service(service).sites_with(type);
   const auto& topology = version_.topology;
   named_ = routing::last_resort(topology, topology.services[service.index()], with);
+  place_ = 0;
+  if (version_.signatures != nullptr && !named_.empty()) {
+    routed_rrsig_ = version_.signatures->routed_rrsig(service, type, named_, with);
+  }
   std::reverse(named_.begin(), named_.end());
-  if (version_.signatures == nullptr || named_.empty()) return;
-  routing::SiteMask set = 0;
-  for (const routing::SiteId site : named_) set |= routing::site_bit(site);
-  routed_rrsig_ = version_.signatures->routed_rrsig(service, type, set, with);
 }
 
 // Moves to the next set that has records; false at the end.
@@ -90,6 +93,7 @@ bool ZoneWalk::next_made_here() {
 bool ZoneWalk::next(ZoneRecord& record) {
   if (at_ >= set_.wire.size()) {
     set_ = std::exchange(rrsig_, {});
+    priority_ = 0;
     if (set_.wire.empty() && !next_set()) return false;
     at_ = patch_ = 0;
   }
@@ -120,6 +124,7 @@ void ZoneWalk::take(ZoneRecord& record) {
   }
   const Bytes rest = set_.wire.subspan(from, end - from);
   data_.insert(data_.end(), rest.begin(), rest.end());
+  if (priority_ != 0) store_be(data_.data(), priority_);
   record.data = data_;
   at_ = end;
 }

@@ -60,6 +60,8 @@ class ZoneWalk {
   std::size_t node_ = 0;
   std::size_t set_index_ = 0;           // of the node: its routed types, then its RRsets
   std::vector<routing::SiteId> named_;  // of the routed type before, the last first
+  std::uint16_t place_ = 0;             // of the site in set_ among those named, from 1
+  std::uint16_t priority_ = 0;          // of the binding in set_; 0: as it is
   Rrset routed_rrsig_;                  // comes after the last of them
   std::size_t made_here_ = 0;           // behind the nodes: the apex' sets, then the denials
   Bytes owner_;

@@ -331,6 +331,12 @@ TEST_F(ConfigErrors, SetsToSignAheadAreBounded) {
       errors[0].find("count 4 of 40 sites makes 102090 sets to sign ahead in zone example.com"),
       std::string::npos)
       << errors[0];
+  std::string bound = service(64, 3);
+  bound.insert(bound.rfind('}'), ", https: {alpn: h2}");
+  const auto orders = errors_of(zone + many_sites(64) + bound);
+  ASSERT_EQ(orders.size(), 1U);
+  EXPECT_NE(orders[0].find("count 3 of 64 sites makes 297824 sets"), std::string::npos)
+      << "64 + 64 * 63 + 64 * 63 * 62 orders besides: " << orders[0];
   const std::string unsigned_zone =
       "node: {name: n}\ndns: {listen: 127.0.0.1@0}\n"
       "zones: [{name: example.com, file: example.com.zone}]\n";

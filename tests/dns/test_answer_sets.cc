@@ -100,7 +100,59 @@ TEST(AnswerSet, IsTransferredAsTheOrderOfLastResortNamesIt) {
   }
   EXPECT_THAT(seen,
               ElementsAre("1 c0000263", "1 c0000201", "28 20010db800030000", "28 20010db800010000",
-                          "65 0001000001000302", "65 0001000001000302"));
+                          "65 0001000001000302", "65 0002000001000302"));
+}
+
+// The octets of all answers' records: priority, target ".", alpn h2, hints.
+std::vector<std::string> bindings_in(const Heard& heard) {
+  std::vector<std::string> records;
+  ByteReader in(Bytes(heard.bytes).subspan(6));
+  const std::size_t answers = in.u16();
+  in.skip(4);
+  while (const std::uint8_t label = in.u8()) in.skip(label);
+  in.skip(4);
+  while (records.size() < answers) {
+    in.skip(kRecordHead - 2);
+    records.push_back(to_hex(in.take(in.u16())));
+  }
+  return records;
+}
+
+TEST(AnswerSet, BindingsHaveThePriorityOfTheirSiteInTheRanking) {  // RFC 9460 section 2.4.1
+  const std::string fra =
+      "0000010003026832"
+      "00040004c0000201"
+      "0006001020010db8000100000000000000000001";
+  const std::string iad =
+      "0000010003026832"
+      "00040004c0000202";
+  const std::string sin =
+      "0000010003026832"
+      "00040004c0000263"
+      "0006001020010db8000300000000000000000001";
+  Snapshot snapshot = world_of(naming(3));
+  const auto from = [&](const char* subnet) {
+    return bindings_in(ask(snapshot, {.name = kWww, .type = "TYPE65", .subnet = prefix(subnet)}));
+  };
+  EXPECT_THAT(from("10.9.9.0/24"), ElementsAre("0001" + fra, "0002" + sin, "0003" + iad));
+  EXPECT_THAT(from("10.1.2.0/24"), ElementsAre("0001" + iad, "0002" + sin, "0003" + fra));
+  snapshot.sites.up = ~kFraBit;
+  EXPECT_THAT(from("10.9.9.0/24"), ElementsAre("0001" + sin, "0002" + iad))
+      << "the best that is up";
+  EXPECT_EQ(
+      snapshot.zones->routed().get(routing::ServiceId(0), RoutedType::https, kSin).first_data()[1],
+      1)
+      << "what all answers copy stays as it is";
+}
+
+TEST(AnswerSet, LeavesAliasesAmongBindingsAlone) {  // RFC 9460 section 2.4.2
+  const std::string zone = example_zone() + "lead HTTPS 0 www\nboth HTTPS 2 one\n HTTPS 1 two\n";
+  const Snapshot snapshot = snapshot_of(static_map(), {{"example.com", zone}}, naming(3));
+  EXPECT_THAT(bindings_in(ask(snapshot, {.name = "lead.example.com", .type = "TYPE65"})),
+              ElementsAre("0000" + to_hex(*name_from_text(kWww))));
+  EXPECT_THAT(bindings_in(ask(snapshot, {.name = "both.example.com", .type = "TYPE65"})),
+              ::testing::UnorderedElementsAre("0002" + to_hex(*name_from_text("one.example.com")),
+                                              "0001" + to_hex(*name_from_text("two.example.com"))));
 }
 
 routing::Topology sharing() {
@@ -190,6 +242,27 @@ TEST(AnswerSet, IsMadeWithoutAllocating) {
   const Reply reply = answer(snapshot, {query, Address::v4(198, 51, 100, 53), Transport::udp}, out);
   EXPECT_EQ(isochrone::testing::allocations() - before, 0U);
   EXPECT_GT(reply.size, 0U);
+}
+
+TEST(SiteSets, EachOrderHasItsOwnNumber) {
+  for (const routing::SiteMask among :
+       {routing::SiteMask{0}, routing::SiteMask{0b1}, routing::SiteMask{0b1011'0110},
+        routing::SiteMask{1} << 63, routing::kAllSites << 57}) {
+    const auto sites = static_cast<std::size_t>(std::popcount(among));
+    for (std::size_t most = 1; most <= 4; ++most) {
+      const auto orders = orders_of(among, most);
+      ASSERT_EQ(orders.size(), count_of_orders(sites, most));
+      std::set<std::vector<routing::SiteId>> seen;
+      for (std::size_t i = 0; i < orders.size(); ++i) {
+        ASSERT_EQ(index_of_order(orders[i], among), i);
+        ASSERT_TRUE(!orders[i].empty() && orders[i].size() <= most);
+        seen.insert(orders[i]);
+      }
+      ASSERT_EQ(seen.size(), orders.size());
+    }
+  }
+  EXPECT_EQ(count_of_orders(8, 3), 8U + 8 * 7 + 8 * 7 * 6);
+  EXPECT_EQ(orders_of(0b1'1111'1110, 8).size(), 109'600U);
 }
 
 TEST(SiteSets, EachSetHasItsOwnNumber) {

@@ -122,7 +122,7 @@ TEST_P(SignedAnswer, OfEverySetOfSitesIsBelieved) {
     SignedWorld world(GetParam().denial, *GetParam().key, zone_of_every_routed_type(), topology);
     for (routing::SiteMask up = 0; up < 8; ++up) {
       world.snapshot.sites.up = up;
-      for (int i = 0; i < 3; ++i) {
+      for (int i = 0; i < 8; ++i) {  // networks, each with an order of its own
         const Prefix subnet(Address::v4(10, 9, static_cast<std::uint8_t>(i), 0), 24);
         for (const Question& kind : kRoutedKinds) {
           Question question = kind;

@@ -163,7 +163,8 @@ TEST_F(Transfers, NsdServesTheZoneThatWeSign) {
                       "127.0.0.0/8, key: transfer.key}}], notify: [{{address: 127.0.0.1@{}, key: "
                       "transfer.key}}]}}",
                       nsd_port),
-          port));
+          port) +
+          "  - {name: bound.example.com, sites: [iad, sin, fra], count: 3, https: {alpn: h2}}\n");
   ASSERT_EQ(isochrone({"key", "generate", "example.com", "--config", config}).status, 0);
   const Endpoint nsd{*Address::parse("127.0.0.1"), nsd_port};
   const Child child({"nsd", "-d", "-c", nsd_config(nsd_port, port)}, world_.path("nsd.log"));
@@ -173,6 +174,13 @@ TEST_F(Transfers, NsdServesTheZoneThatWeSign) {
     EXPECT_TRUE(eventually([&] { return has_version(nsd, 1); })) << said("nsd.log") << daemon.log();
     EXPECT_EQ(fault_of_zone(nsd_port), "");
     EXPECT_EQ(serial_at(nsd_port), 1);
+    const std::string bound =
+        output_of(fmt::format("dig @127.0.0.1 -p {} +short bound.example.com HTTPS", nsd_port));
+    for (const char* one :
+         {"1 . alpn=\"h2\" ipv4hint=192.0.2.2", "2 . alpn=\"h2\" ipv4hint=192.0.2.3",
+          "3 . alpn=\"h2\" ipv4hint=192.0.2.1"}) {
+      EXPECT_NE(bound.find(one), std::string::npos) << bound;
+    }
     const auto routed = ask(nsd, {std::string(kService), 1, std::nullopt});
     EXPECT_EQ(routed->addresses, std::vector{*Address::parse("192.0.2.1")}) << "the last resort";
     write_zone(2);
