@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "base/bytes.h"
@@ -22,6 +23,25 @@ inline std::vector<std::uint8_t> hash_label(Bytes hash) {
     }
   }
   return label;
+}
+
+// The hash that a label says, in letters of either case; nothing when it is none.
+inline std::optional<std::vector<std::uint8_t>> hash_of_label(Bytes letters) {
+  std::vector<std::uint8_t> hash;
+  std::uint64_t bits = 0;
+  for (std::size_t i = 0; i < letters.size(); ++i) {
+    const std::uint8_t c = letters[i];
+    const bool is_digit = c >= '0' && c <= '9';
+    const auto letter = static_cast<std::uint8_t>(c | 0x20);
+    if (!is_digit && (letter < 'a' || letter > 'v')) return std::nullopt;
+    bits = bits << 5 | static_cast<std::uint64_t>(is_digit ? c - '0' : letter - 'a' + 10);
+    if (i % 8 != 7) continue;
+    for (int shift = 32; shift >= 0; shift -= 8) {
+      hash.push_back(static_cast<std::uint8_t>(bits >> shift));
+    }
+  }
+  if (letters.size() % 8 != 0) return std::nullopt;
+  return hash;
 }
 
 }  // namespace isochrone::dns

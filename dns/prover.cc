@@ -6,8 +6,16 @@
 
 namespace isochrone::dns {
 
-const Zone::Node& Prover::encloser(const Zone::Match& match) const noexcept {
-  return *zone_.find_node(name_, match.skip);
+// Of a chain with opt-out an ancestor may have no part, but the apex has (RFC 5155 section 7.2.1).
+std::size_t Prover::provable(std::size_t skip) const noexcept {
+  while (!signatures_.has_denial(zone_, *zone_.find_node(name_, skip))) ++skip;
+  return skip;
+}
+
+// NSEC3: the closest encloser that can be proven, and that the name below it, towards ours, cannot be.
+bool Prover::deny_from(std::size_t encloser_skip) noexcept {
+  const std::size_t skip = provable(encloser_skip);
+  return add(signatures_.at(zone_, *zone_.find_node(name_, skip))) && cover_name(skip);
 }
 
 // NSEC: the interval around the name itself. NSEC3: around the next closer name, the ancestor just
@@ -18,22 +26,23 @@ bool Prover::cover_name(std::size_t encloser_skip) noexcept {
 }
 
 bool Prover::no_name(const Zone::Match& match) noexcept {
-  const Zone::Node& closest = encloser(match);
-  if (signatures_.denial() == Denial::nsec3 && !add(signatures_.at(zone_, closest))) return false;
-  return cover_name(match.skip) && add(signatures_.covering_wildcard(zone_, closest));
+  if (signatures_.denial() != Denial::nsec3) {
+    return cover_name(match.skip) &&
+           add(signatures_.covering_wildcard(zone_, *zone_.find_node(name_, match.skip)));
+  }
+  const Zone::Node& closest = *zone_.find_node(name_, provable(match.skip));
+  return deny_from(match.skip) && add(signatures_.covering_wildcard(zone_, closest));
 }
 
 bool Prover::no_data(const Zone::Match& match, std::optional<RoutedType> without,
                      std::optional<std::uint32_t> ttl) noexcept {
+  if (!match.is_wildcard && !signatures_.has_denial(zone_, *match.node)) return deny_from(0);
   const auto proof = match.is_wildcard ? signatures_.in_chain(zone_, *match.node, without)
                      : without         ? signatures_.at_without(zone_, *match.node, *without)
                                        : signatures_.at(zone_, *match.node);
   if (!add(proof, ttl)) return false;
   if (!match.is_wildcard) return true;
-  if (signatures_.denial() == Denial::nsec3 && !add(signatures_.at(zone_, encloser(match)))) {
-    return false;
-  }
-  return cover_name(match.skip);
+  return signatures_.denial() == Denial::nsec3 ? deny_from(match.skip) : cover_name(match.skip);
 }
 
 std::optional<OnlineDenial> Prover::compact(const Zone::Match& match,
@@ -51,7 +60,12 @@ std::optional<OnlineDenial> Prover::compact(const Zone::Match& match,
 
 bool Prover::expansion(std::size_t encloser_skip) noexcept { return cover_name(encloser_skip); }
 
-bool Prover::no_ds(const Zone::Node& cut) noexcept { return add(signatures_.at(zone_, cut)); }
+bool Prover::no_ds(const Zone::Node& cut) noexcept {
+  if (signatures_.has_denial(zone_, cut)) return add(signatures_.at(zone_, cut));
+  std::size_t skip = 0;
+  while (name_.suffix(skip).size() > zone_.name(cut).size()) ++skip;
+  return deny_from(skip);
+}
 
 bool Expansions::prove(Response& response, Prover::Added& added) noexcept {
   for (const Expansion& one : std::span(noted_).first(count_)) {
@@ -68,6 +82,7 @@ bool Expansions::prove(Response& response, Prover::Added& added) noexcept {
 
 bool Prover::add(const Signatures::Proof& proof, std::optional<std::uint32_t> ttl) noexcept {
   const auto met = std::span(added_.records).first(added_.count);
+  if (proof.record.set.records == 0) return true;  // a hole in the chain of whoever signed
   const std::uint8_t* record = proof.record.set.wire.data();
   if (std::find(met.begin(), met.end(), record) != met.end()) return true;
   added_.records[added_.count++] = record;

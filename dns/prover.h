@@ -51,7 +51,8 @@ class Prover {
   bool no_ds(const Zone::Node& cut) noexcept;
 
  private:
-  const Zone::Node& encloser(const Zone::Match& match) const noexcept;
+  std::size_t provable(std::size_t skip) const noexcept;
+  bool deny_from(std::size_t encloser_skip) noexcept;
   bool cover_name(std::size_t encloser_skip) noexcept;
   bool add(const Signatures::Proof& proof,
            std::optional<std::uint32_t> ttl = std::nullopt) noexcept;

@@ -43,12 +43,17 @@ void append(Errors& to, std::vector<Error> from) {
   std::move(from.begin(), from.end(), std::back_inserter(to));
 }
 
-// Signs what is to be signed; errors are added to `errors`.
+bool has_signatures(const ZoneSet& zones) {
+  return std::any_of(zones.zones().begin(), zones.zones().end(),
+                     [](const Zone& zone) { return zone.carried() != nullptr; });
+}
+
+// Signs what is to be signed, beside what came signed; errors are added to `errors`.
 std::shared_ptr<const SignedZones> sign_zones(const std::shared_ptr<const ZoneSet>& zones,
                                               const Options& options, const SignedZones* before,
                                               Errors& errors) {
   const auto policies = policies_of(options);
-  if (!zones || policies.empty()) return nullptr;
+  if (!zones || (policies.empty() && !has_signatures(*zones))) return nullptr;
   auto made = SignedZones::sign(zones, policies, Loop().wall(), before);
   for (const std::string& warning : made.warnings) log_warning(warning);
   append(errors, std::move(made.errors));

@@ -4,15 +4,8 @@
 #include <algorithm>
 
 #include "dns/canonical.h"
-#include "dns/ldns.h"
 
 namespace isochrone::dns {
-
-NameHash hash_name(Bytes name) noexcept {
-  NameHash hash;
-  ldns_sha1(name.data(), static_cast<unsigned>(name.size()), hash.data());
-  return hash;
-}
 
 const Signatures::RoutedName* Signatures::routed_name(routing::ServiceId service) const noexcept {
   const auto at =
@@ -47,6 +40,7 @@ const Signatures::RoutedName* Signatures::routed_name(const Zone& zone,
 }
 
 Signatures::Proof Signatures::proof(std::uint32_t entry) const noexcept {
+  if (entry >= chain_.size()) return {};  // a signed zone that came with holes
   return {chain_.owner(entry), get(chain_.record(entry))};
 }
 
@@ -89,7 +83,7 @@ std::optional<Signatures::Pair> Signatures::nsec_at(const Zone& zone,
 }
 
 Signatures::Proof Signatures::covering(Bytes name) const noexcept {
-  if (denial_ == Denial::nsec3) return proof(chain_.covering(hash_name(name)));
+  if (denial_ == Denial::nsec3) return proof(chain_.covering(hash_name(name, hash_terms_)));
   return proof(chain_.covering(CanonicalKey(name).bytes()));
 }
 

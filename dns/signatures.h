@@ -17,6 +17,7 @@
 #include "base/bytes.h"
 #include "base/time.h"
 #include "dns/denial_chain.h"
+#include "dns/name_hash.h"
 #include "dns/online_denial.h"
 #include "dns/routed_sets.h"
 #include "dns/signing_policy.h"
@@ -68,6 +69,11 @@ class Signatures {
   // Compact denial: what signs the names that are missing; null where nothing can.
   const OnlineKey* online_key() const noexcept { return online_key_.get(); }
 
+  // Whether the name has a denial of its own, or one around it in an NSEC zone: not where it was opted
+  // out of an NSEC3 chain (RFC 5155 section 6).
+  bool has_denial(const Zone& zone, const Zone::Node& node) const noexcept {
+    return entry_of_node_[zone.id(node)] != kNone;
+  }
   // The denial at a name that exists, or the one whose interval holds it when it is an empty
   // non-terminal of an NSEC zone.
   Proof at(const Zone& zone, const Zone::Node& node) const noexcept;
@@ -87,6 +93,7 @@ class Signatures {
   std::size_t memory_bytes() const noexcept;
 
  private:
+  friend class CarriedSignatures;
   friend class ZoneSigner;
   friend class RrsetSigner;
   static constexpr std::uint32_t kNone = DenialChain::kNone;
@@ -121,6 +128,7 @@ class Signatures {
   std::vector<ApexSet> apex_;
   std::vector<RoutedName> routed_names_;  // sorted by service
   std::vector<RrsetArena::Handle> routed_;
+  HashTerms hash_terms_;
   DenialChain chain_;
   std::vector<std::uint32_t> entry_of_node_;
   std::vector<std::uint32_t> star_of_node_;  // NSEC3: what holds the missing wildcard below it
@@ -134,9 +142,5 @@ class Signatures {
   std::size_t made_ = 0;
   std::size_t kept_ = 0;
 };
-
-// The hash of a name for NSEC3: SHA-1 once, without salt (RFC 9276 section 3.1).
-using NameHash = std::array<std::uint8_t, 20>;
-NameHash hash_name(Bytes name) noexcept;
 
 }  // namespace isochrone::dns

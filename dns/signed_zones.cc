@@ -97,6 +97,17 @@ struct SignedZones::Signing {
   const SignedZones* before;
   Instant now;
 
+  // Zones that came signed and are not signed here.
+  void add_carried(const std::vector<ZonePolicy>& policies) {
+    for (const Zone& zone : to.zones_->zones()) {
+      if (!zone.carried()) continue;
+      const std::string name = name_to_text(zone.origin());
+      const bool is_signed_here = std::any_of(policies.begin(), policies.end(),
+                                              [&](const auto& one) { return one.zone == name; });
+      if (!is_signed_here) to.entries_.push_back({&zone, zone.carried(), {}});
+    }
+  }
+
   void add(const ZonePolicy& signing) {
     const Zone* zone = find_zone(*to.zones_, signing.zone);
     if (zone == nullptr) return;  // its own errors have been told
@@ -160,6 +171,7 @@ SignedZones::Made SignedZones::sign(std::shared_ptr<const ZoneSet> zones,
   to->zones_ = std::move(zones);
   Signing signing{made, *to, before, now};
   for (const ZonePolicy& policy : policies) signing.add(policy);
+  signing.add_carried(policies);
   std::sort(to->entries_.begin(), to->entries_.end(), [](const Entry& a, const Entry& b) {
     return std::less<const Zone*>()(a.zone, b.zone);
   });

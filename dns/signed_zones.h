@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// SignedZones: the signatures of all signed zones of a ZoneSet, at one moment.
+// SignedZones: the signatures of all signed zones of a ZoneSet, at one moment: made here, or those that a
+// zone came with.
 //
 // Threads:   immutable once made; published in the snapshot together with the zones.
 // Ownership: keeps the zones it was made from, so it can never be asked about others by mistake.

@@ -11,8 +11,10 @@
 
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
@@ -21,6 +23,8 @@
 #include "routing/topology.h"
 
 namespace isochrone::dns {
+
+class Signatures;
 
 class Zone {
  public:
@@ -82,12 +86,21 @@ class Zone {
   Bytes name(const Node& node) const noexcept {
     return Bytes(names_).subspan(node.name, node.name_octets);
   }
+  // The wire name at an offset that the records the zone was built from have.
+  Bytes stored_name(std::uint32_t offset) const noexcept {
+    const Bytes rest = Bytes(names_).subspan(offset);
+    return rest.first(name_size(rest).value_or(0));
+  }
   std::size_t rrsets() const noexcept { return rrsets_.size(); }
   Rrset rrset_at(std::size_t id) const noexcept {
     Rrset set = arena_.get(rrsets_[id]);
     set.id = static_cast<std::uint32_t>(id);
     return set;
   }
+
+  // The signatures that it came with (carried_signatures.h), if any that can be served.
+  const std::shared_ptr<const Signatures>& carried() const noexcept { return carried_; }
+  void carry(std::shared_ptr<const Signatures> signatures) { carried_ = std::move(signatures); }
 
   Bytes origin() const noexcept { return origin_; }
   std::size_t origin_labels() const noexcept { return origin_labels_; }
@@ -117,6 +130,7 @@ class Zone {
   std::vector<std::uint8_t> names_;
   std::vector<RrsetArena::Handle> rrsets_;
   RrsetArena arena_;
+  std::shared_ptr<const Signatures> carried_;
 };
 
 }  // namespace isochrone::dns

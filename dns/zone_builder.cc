@@ -75,17 +75,12 @@ void ZoneBuilder::insert_names() {
   name.assign(zone_.origin_);
   zone_.origin_labels_ = name.labels();
   add_node(name.wire(), name.hash(), kApex, std::nullopt);
-  bool has_signatures = false;
   node_of_.assign(records_.rows.size(), kLeftOut);
   std::uint32_t node = kLeftOut;
   std::uint32_t last_owner = std::numeric_limits<std::uint32_t>::max();
   for (std::uint32_t i = 0; i < records_.rows.size(); ++i) {
     const Row& row = records_.rows[i];
-    if (type::is_signature(row.type)) {
-      if (!has_signatures) records_.warning(row.line, "DNSSEC records are left out; sign here");
-      has_signatures = true;
-      continue;
-    }
+    if (type::is_signature(row.type)) continue;  // for carried_signatures.h
     if (row.owner != last_owner) {
       last_owner = row.owner;
       name.assign(Bytes(zone_.names_).subspan(row.owner));

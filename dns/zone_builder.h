@@ -5,7 +5,8 @@
 // Checks:  one SOA at the apex and none elsewhere, NS at the apex, names inside the zone, CNAME alone,
 //          no service at an alias or under a delegation, nothing beside a service that is an alias:
 //          errors, all of them told. Unequal TTLs in a set (the lowest is taken), doubled records,
-//          records of a routed type at a service's name (the routing table answers instead), signatures (nothing is served signed yet): warnings.
+//          records of a routed type at a service's name (the routing table answers instead): warnings.
+//          What signing added is stepped over and stays in the records (carried_signatures.h).
 // Cost:    O(records) when a file lists the records of a name together, else O(records log records).
 //          Names move into the zone; pages of records that were compiled are given back meanwhile,
 //          so that the peak is about a third above the zone's size.

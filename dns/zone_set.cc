@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "dns/carried_signatures.h"
 #include "dns/master_file.h"
 #include "dns/wire.h"
 #include "dns/zone_builder.h"
@@ -59,7 +60,10 @@ std::vector<std::vector<ServiceName>> place_services(const std::vector<Origin>& 
 
 std::optional<Zone> build_zone(ZoneRecords& records, const std::vector<ServiceName>& services) {
   ZoneBuilder builder(records);
-  return records.is_unavailable ? builder.build_unavailable() : builder.build(services);
+  if (records.is_unavailable) return builder.build_unavailable();
+  auto zone = builder.build(services);
+  if (zone) zone->carry(CarriedSignatures(records, *zone).read());
+  return zone;
 }
 
 void check_twins(const std::vector<Origin>& origins, std::vector<Error>& errors) {

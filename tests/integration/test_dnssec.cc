@@ -8,7 +8,6 @@
 #include <set>
 #include <sstream>
 
-#include "base/listening.h"
 #include "tests/integration/world.h"
 #include "tests/support/program.h"
 
@@ -46,11 +45,6 @@ constexpr Question kQuestions[] = {
     {"alias.", "A"},    {"dead.", "A"},     {"x.follow.", "A"},  {"child.", "DS"},
     {"plain.", "DS"},   {"x.mail.", "A"},   {"x.follow.", "MX"},
 };
-
-std::uint16_t free_port() {
-  const auto socket = listen_tcp({*Address::parse("127.0.0.1"), 0});
-  return socket ? bound_port(*socket) : std::uint16_t{0};
-}
 
 struct Kind {
   const char* denial;

@@ -9,8 +9,6 @@
 #include <iterator>
 #include <sstream>
 
-#include "base/fd.h"
-#include "base/listening.h"
 #include "tests/integration/world.h"
 #include "tests/support/child.h"
 #include "tests/support/program.h"
@@ -19,12 +17,6 @@ namespace isochrone::test {
 namespace {
 
 constexpr std::string_view kSecret = "q1VbmLM9hnJwHHPFtLpUvFJMFVf0gZKbZyZX2nqBHCw=";
-
-// Free a moment ago: nothing but chance takes it before the program that is told.
-std::uint16_t free_port() {
-  const auto socket = listen_tcp({*Address::parse("127.0.0.1"), 0});
-  return socket ? bound_port(*socket) : std::uint16_t{0};
-}
 
 class Transfers : public testing::Test {
  protected:

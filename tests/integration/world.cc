@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "base/http_client.h"
+#include "base/listening.h"
 #include "base/loop.h"
 #include "base/text.h"
 #include "base/time.h"
@@ -16,6 +17,11 @@ constexpr Millis kTimeout{5'000};
 std::string now() { return format_instant(Loop().wall()); }
 
 }  // namespace
+
+std::uint16_t free_port() {
+  const auto socket = listen_tcp({*Address::parse("127.0.0.1"), 0});
+  return socket ? bound_port(*socket) : std::uint16_t{0};
+}
 
 World::World() { write_zone(); }
 

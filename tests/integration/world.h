@@ -39,6 +39,10 @@ class World {
   app::Scratch scratch_;
 };
 
+// A port of 127.0.0.1 that was free a moment ago: nothing but chance takes it before the program that is
+// told.
+std::uint16_t free_port();
+
 // A body from the collector, or an empty object when it does not answer 200.
 nlohmann::json get_json(const HttpAccess& collector, const std::string& path);
 // The status and body of a POST of NDJSON.
