@@ -22,13 +22,6 @@ namespace {
 
 Seconds at_least_one(std::uint32_t seconds) { return Seconds(std::max<std::uint32_t>(seconds, 1)); }
 
-std::optional<SoaTimes> times_in(const ZoneRecords& records) {
-  for (const ZoneRecords::Row& row : records.rows) {
-    if (row.type == type::soa) return soa_times(records.rdata(row));
-  }
-  return std::nullopt;
-}
-
 }  // namespace
 
 std::optional<SoaTimes> soa_times(Bytes soa_data) {
@@ -40,6 +33,13 @@ std::optional<SoaTimes> soa_times(Bytes soa_data) {
   times.retry = at_least_one(in.u32());
   times.expire = at_least_one(in.u32());
   return times;
+}
+
+std::optional<SoaTimes> soa_times(const ZoneRecords& zone) {
+  for (const ZoneRecords::Row& row : zone.rows) {
+    if (row.type == type::soa) return soa_times(zone.rdata(row));
+  }
+  return std::nullopt;
 }
 
 Secondary::Secondary(Loop& loop, ZoneSource source, std::vector<TsigKey> keys,
@@ -189,7 +189,7 @@ void Secondary::install() {
   const bool is_incremental = transfer_->is_incremental();
   ZoneRecords records = transfer_->records();
   records.passages = {{1, 1, fmt::format("transfer of {}", source_.name)}};
-  const auto times = times_in(records);
+  const auto times = soa_times(records);
   const std::size_t rows = records.rows.size();
   ZoneRecords copy = records;  // building the zone takes the records apart
   const std::string wrong =

@@ -35,6 +35,7 @@ struct SoaTimes {
   Seconds expire{0};
 };
 std::optional<SoaTimes> soa_times(Bytes soa_data);
+std::optional<SoaTimes> soa_times(const ZoneRecords& zone);
 
 class Secondary {
  public:

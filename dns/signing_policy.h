@@ -31,6 +31,8 @@ struct SigningPolicy {
   bool raises_serial = false;
   // Of the version they had last before this start; nothing when none is known.
   std::optional<std::uint32_t> last_serial = std::nullopt;
+  // Of a version with other contents that they may have from another process: the next one is newer.
+  std::optional<std::uint32_t> taken_serial = std::nullopt;
 };
 
 }  // namespace isochrone::dns

@@ -332,6 +332,7 @@ TransferIn::Step TransferIn::finish_incremental() {
     const std::uint16_t record_type = rest.u16();
     next.add(owner, record_type, added.ttl, rest.take(rest.remaining()), 0);
   }
+  if (!next.errors.empty()) return fail(next.errors.front().text(), false);
   records_ = std::move(next);
   return Step::done;
 }

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "dns/base64.h"
 #include "dns/journal.h"
+#include "dns/journal_store.h"
 #include "dns/master_file.h"
 #include "dns/notify_out.h"
 #include "dns/secondary.h"
@@ -116,6 +117,7 @@ class TransferKeeper::Keeper {
     is_following_ = following;
     secondaries_.clear();
     histories_.clear();  // of files that another process writes, or wrote
+    if (following) catch_up();
     begin_histories();
     follow_primaries();
     // A start makes signatures, and so a version, that whoever followed did not tell of.
@@ -156,6 +158,57 @@ class TransferKeeper::Keeper {
     }
   }
 
+  // What another process has stored since this one loaded: secondaries and clients have seen it, so that
+  // is what goes on from here.
+  void catch_up() {
+    BuildInputs next = inputs_;
+    bool is_behind = false;
+    for (const ZoneSource& source : options_.zones) {
+      if (source.is_secondary) is_behind |= take_stored(source, next);
+    }
+    if (is_behind) log_errors(hooks_.sign(options_, next));
+    bool is_taken = false;
+    for (ZoneSource& source : options_.zones) {
+      if (source.signing && source.signing->raises_serial) is_taken |= note_taken(source, next);
+    }
+    if (is_taken) log_errors(hooks_.sign(options_, next));
+    if (!is_behind && !is_taken) return;
+    inputs_ = std::move(next);
+    hooks_.publish(options_, inputs_);
+  }
+
+  // True when a newer version than that of `next` was on disk, which is in `next` now.
+  static bool take_stored(const ZoneSource& source, BuildInputs& next) {
+    ZoneRecords stored = read_stored_zone(source.file, source.name);
+    const Zone* zone = next.zones->zone_of(stored.origin);
+    const auto times = stored.is_unavailable ? std::nullopt : soa_times(stored);
+    if (zone == nullptr || !times) return false;
+    if (zone->is_available() && !is_newer_serial(times->serial, zone->serial())) return false;
+    auto loaded = ZoneSet::replaced(*next.zones, std::move(stored), *next.topology);
+    log_errors(loaded.errors);
+    if (!loaded.zones) return false;
+    next.zones = std::move(loaded.zones);
+    return true;
+  }
+
+  // True when secondaries may have the serial of the zone in `next`, or a newer one, with other contents.
+  bool note_taken(ZoneSource& source, const BuildInputs& next) const {
+    const auto apex = name_from_text(source.name);
+    const Zone* zone = apex ? next.zones->zone_of(*apex) : nullptr;
+    const auto stored = read_journal(journal_file(options_.state_dir, source.name));
+    if (!stored || zone == nullptr || !zone->is_available()) return false;
+    const VersionRecords newest = stored->newest();
+    const VersionRecords now = records_of(version_of(next, *zone));
+    if (is_newer_serial(now.serial, newest.serial)) return false;
+    if (now.serial == newest.serial && is_empty(difference(newest, now))) return false;
+    source.signing->taken_serial = newest.serial;
+    return true;
+  }
+
+  static void log_errors(const Errors& errors) {
+    for (const Error& error : errors) log_error(error.text());
+  }
+
   // One zone anew, or its end; `store` is called in between. Where signing fails for a transfer's sake,
   // another zone is at fault: its error is told, and the transfer stands.
   Errors install(ZoneRecords records, bool must_sign, const Secondary::Store& store) {
@@ -167,7 +220,7 @@ class TransferKeeper::Keeper {
     next.zones = std::move(loaded.zones);
     Errors unsigned_zones = hooks_.sign(options_, next);
     if (must_sign && !unsigned_zones.empty()) return unsigned_zones;
-    for (const Error& error : unsigned_zones) log_error(error.text());
+    log_errors(unsigned_zones);
     publish(std::move(next));
     return {};
   }

@@ -85,6 +85,9 @@ std::uint32_t ZoneSigner::next_serial() const {
   if (!policy_.raises_serial) return own;
   const auto last = before_ != nullptr ? std::optional(before_->serial_) : policy_.last_serial;
   if (!last) return own;
+  if (policy_.taken_serial && !is_newer_serial(*last, *policy_.taken_serial)) {
+    return is_newer_serial(own, *policy_.taken_serial) ? own : *policy_.taken_serial + 1;
+  }
   const bool is_unchanged = before_ != nullptr && before_->zone_serial_ == own && made_->made_ == 0;
   if (is_unchanged) return *last;
   return is_newer_serial(own, *last) ? own : *last + 1;

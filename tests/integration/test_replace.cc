@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A running node replaced by another process, and reloaded, under load: every query is counted.
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -21,6 +22,7 @@
 #include "base/unix_channel.h"
 #include "tests/integration/world.h"
 #include "tests/support/load.h"
+#include "tests/support/program.h"
 
 namespace isochrone::test {
 namespace {
@@ -279,6 +281,128 @@ TEST_F(Replace, TakesOtherNumbersOfWorkersAndOtherAddresses) {
   ASSERT_TRUE(load.goes_on());
   expect_none_lost(load.stop());
   EXPECT_FALSE(ask_tcp(three.endpoint("dns"), kQuestion)) << "the address that is gone";
+}
+
+// A zone from our own file, as a secondary has it that asks for what changed.
+TEST_F(Replace, WhatChangedIsKnownAfterwards) {
+  const auto write_version = [&](int serial) {
+    world_.write("moving.zone", fmt::format("$ORIGIN example.com.\n$TTL 300\n"
+                                            "@ IN SOA ns1 hostmaster {0} 1 1 60 60\n  IN NS ns1\n"
+                                            "ns1 IN A 192.0.2.53\nmail IN A 192.0.2.{0}\n"
+                                            "stays IN TXT \"the same\"\n",
+                                            serial));
+  };
+  const auto reload = [&] {
+    const Finished done = isochrone({"reload", "example.com", "--config", file_});
+    EXPECT_EQ(done.status, 0) << done.err;
+  };
+  std::string text = config("{listen: 127.0.0.1@0, workers: 2, tcp-idle: 1s}");
+  text.replace(text.find("example.com.zone}"), 17,
+               "moving.zone, transfer: {allow: [{prefix: 127.0.0.0/8}]}}");
+  rewrite(text);
+  write_version(1);
+  Daemon first(file_);
+  ASSERT_TRUE(first.is_ready()) << first.log();
+  const Endpoint server = first.endpoint("dns");
+  const auto changes_since = [&](int serial) {
+    return output_of(fmt::format("dig @127.0.0.1 -p {} +noall +answer ixfr={} example.com",
+                                 server.port, serial));
+  };
+  const std::string follower = world_.write(
+      "follower.yaml",
+      fmt::format("node: {{name: ns2, state-dir: state-ns2}}\ndns: {{listen: 127.0.0.1@0}}\n"
+                  "zones: [{{name: example.com, transfer: {{primaries: [{{address: {}}}]}}}}]\n",
+                  server.to_string()));
+  Daemon secondary(follower);
+  ASSERT_TRUE(secondary.hears("zone transferred zone=example.com serial=1")) << secondary.log();
+  Load load(server, kQuestion);
+  write_version(2);
+  reload();
+  Daemon second(file_, {"replace"});
+  ASSERT_TRUE(second.is_ready()) << second.log() << first.log();
+  ASSERT_TRUE(load.goes_on()) << second.log();
+  write_version(3);
+  reload();
+  const std::string changes = changes_since(1);
+  for (const char* one : {"192.0.2.1\n", "192.0.2.2\n", "192.0.2.3\n"}) {
+    EXPECT_NE(changes.find(one), std::string::npos) << one << changes;
+  }
+  EXPECT_EQ(changes.find("TXT"), std::string::npos) << "what stays is not sent: " << changes;
+  ASSERT_TRUE(secondary.hears("serial=3 from=")) << secondary.log();
+  EXPECT_EQ(count_of(secondary.log(), "incremental=false"), 1U) << secondary.log();
+  EXPECT_EQ(second.log().find("not newer"), std::string::npos) << second.log();
+  expect_none_lost(load.stop());
+}
+
+// From a primary, while the one that comes is loading: it goes on from what the other had last, whether
+// the zone is served as it came or signed here.
+class ReplaceSecondary : public Replace, public testing::WithParamInterface<bool> {
+ protected:
+  // Most of it stays, so that even new signatures over everything are sent as a difference.
+  void write_version(int serial) const {
+    std::string text = fmt::format(
+        "$ORIGIN example.com.\n$TTL 300\n@ IN SOA ns1 hostmaster {0} 1 1 60 60\n  IN NS ns1\n"
+        "ns1 IN A 192.0.2.53\nmail IN A 192.0.2.{0}\n",
+        serial);
+    for (int i = 0; i < 60; ++i) text += fmt::format("stays IN TXT \"{:0200}\"\n", i);
+    world_.write("primary.zone", text);
+  }
+  static bool has_version(const Endpoint& server, int serial) {
+    const auto reply = ask(server, {"mail.example.com", 1, {}});
+    return reply &&
+           reply->addresses == std::vector{*Address::parse(fmt::format("192.0.2.{}", serial))};
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Signed, ReplaceSecondary, testing::Bool());
+
+TEST_P(ReplaceSecondary, GoesOnFromWhatTheOtherHadLast) {
+  write_version(1);
+  const std::string primary_file =
+      world_.write("primary.yaml",
+                   "node: {name: ns0, state-dir: state-ns0}\ndns: {listen: 127.0.0.1@0}\n"
+                   "zones: [{name: example.com, file: primary.zone, transfer: {allow: [{prefix: "
+                   "127.0.0.0/8}]}}]\n");
+  Daemon primary(primary_file);
+  ASSERT_TRUE(primary.is_ready()) << primary.log();
+  rewrite(
+      fmt::format("node: {{name: ns1, state-dir: state-ns1}}\n"
+                  "dns: {{listen: 127.0.0.1@0, workers: 2, tcp-idle: 1s}}\n"
+                  "zones:\n"
+                  "  - {{name: example.com, {}transfer: {{primaries: [{{address: {}}}], "
+                  "allow: [{{prefix: 127.0.0.0/8}}]}}}}\n"
+                  "  - {{name: example.org, file: other.zone}}\n",
+                  GetParam() ? "dnssec: {}, " : "", primary.endpoint("dns").to_string()));
+  const std::string other = "@ IN SOA ns1.example.net. host 1 2 3 4 5\n IN NS ns1.example.net.\n";
+  world_.write("other.zone", other);
+  if (GetParam()) {
+    ASSERT_EQ(isochrone({"key", "generate", "example.com", "--config", file_}).status, 0);
+  }
+  Daemon old(file_);
+  ASSERT_TRUE(old.is_ready()) << old.log();
+  const Endpoint server = old.endpoint("dns");
+  ASSERT_TRUE(eventually([&] { return has_version(server, 1); })) << old.log();
+  Load load(server, {"mail.example.com", 1, {}});
+  // The one that comes has read the zone, and stands before a pipe that nobody writes.
+  ASSERT_EQ(::mkfifo(world_.path("pipe").c_str(), 0600), 0);
+  world_.write("other.zone", other + "$INCLUDE pipe\n");
+  Daemon next(file_, {"replace"});
+  // To open it for writing waits until somebody reads.
+  Fd pipe(::open(world_.path("pipe").c_str(), O_WRONLY | O_CLOEXEC));
+  write_version(2);
+  ASSERT_EQ(isochrone({"reload", "example.com", "--config", primary_file}).status, 0);
+  // Nobody notifies: the zone is asked for every second.
+  ASSERT_TRUE(eventually([&] { return has_version(server, 2); })) << old.log();
+  pipe.reset();
+  ASSERT_TRUE(next.is_ready()) << next.log();
+  EXPECT_EQ(old.ended(), 0) << old.log();
+  EXPECT_TRUE(has_version(server, 2)) << next.log();
+  const std::string changes =
+      output_of(fmt::format("dig @127.0.0.1 -p {} +noall +answer ixfr=1 example.com", server.port));
+  EXPECT_NE(changes.find("192.0.2.1\n"), std::string::npos) << changes << next.log();
+  EXPECT_NE(changes.find("192.0.2.2\n"), std::string::npos) << changes;
+  EXPECT_EQ(changes.find("\tTXT\t"), std::string::npos) << "what stays is not sent: " << changes;
+  EXPECT_EQ(next.log().find("not newer"), std::string::npos) << next.log();
+  expect_none_lost(load.stop());
 }
 
 TEST_F(Replace, SaysThatThereIsNobodyToReplace) {
