@@ -70,7 +70,8 @@ class File {
   std::vector<std::string> pieces_;  // by block
 };
 
-// Records of the octets of the input, each so often that some are longer than a block.
+// Records of the octets of the input, each so often that some are longer than a block. They are turned over: a
+// log inside of a record would be taken for pieces of this one.
 File framed(std::string_view input) {
   File file;
   while (!input.empty() && file.bytes().size() < 4 * kBlock) {
@@ -81,6 +82,7 @@ File framed(std::string_view input) {
     std::string record;
     // None is empty: that would end what is read of a block.
     for (std::size_t i = 0; i < 1 + times * 4; ++i) record += part.empty() ? "x" : part;
+    for (char& octet : record) octet = static_cast<char>(~octet);
     file.add(record);
   }
   return file;

@@ -63,7 +63,7 @@ TEST_F(Answers, FollowWhatIsMeasuredInEveryTypeAndAreExplained) {
   EXPECT_EQ(dig(daemon, "+short www.example.com"), "192.0.2.3\n192.0.2.2\n");
   EXPECT_EQ(dig(daemon, "+short www.example.com HTTPS"),
             "1 . alpn=\"h3,h2\" port=8443 ipv4hint=192.0.2.3\n"
-            "1 . alpn=\"h3,h2\" port=8443 ipv4hint=192.0.2.2 ipv6hint=2001:db8::2\n");
+            "2 . alpn=\"h3,h2\" port=8443 ipv4hint=192.0.2.2 ipv6hint=2001:db8::2\n");
   EXPECT_EQ(dig(daemon, "+short cdn.example.com"), "sin.example.net.\n");
   const Finished route =
       isochrone({"route", "198.51.100.7", "--collector", daemon.collector_url()});

@@ -58,6 +58,7 @@ struct Kind {
   const char* name;
   const char* policy;  // of knot
   bool has_opt_out;
+  friend std::ostream& operator<<(std::ostream& out, const Kind& kind) { return out << kind.name; }
 };
 
 class SignedPrimary : public testing::TestWithParam<Kind> {
@@ -177,9 +178,10 @@ TEST_P(SignedPrimary, IsAnsweredForAsItAnswersItself) {
   const std::uint16_t port = again.endpoint("dns").port;
   EXPECT_EQ(fault_of_zone(port), "") << "from disk, the primary is gone";
   // What was transferred is a master file that came signed.
-  Daemon from_file(world_.write("file.yaml",
-                                "node: {name: ns2}\ndns: {listen: 127.0.0.1@0}\n"
-                                "zones: [{name: example.com, file: transferred.zone}]\n"));
+  Daemon from_file(
+      world_.write("file.yaml",
+                   "node: {name: ns2, state-dir: state-ns2}\ndns: {listen: 127.0.0.1@0}\n"
+                   "zones: [{name: example.com, file: transferred.zone}]\n"));
   ASSERT_TRUE(from_file.is_ready()) << from_file.log();
   for (const char* question : kQuestions) {
     EXPECT_EQ(answer_of(from_file.endpoint("dns").port, question), answer_of(port, question));
