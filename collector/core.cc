@@ -293,16 +293,18 @@ void Core::fold(const std::vector<ClosedWindow>& closed, Instant now) {
   for (const ClosedWindow& window : closed) {
     const auto* known = blocks().find(window.path.prefix);
     const auto* estimate = known != nullptr ? known->find(window.path.site) : nullptr;
-    if (estimate != nullptr) juries_.listen(window.path, *estimate, window.summary);
+    for (const routing::WindowSummary& seen : window.summaries) {
+      if (estimate != nullptr) juries_.listen(window.path, *estimate, seen);
+    }
   }
   if (rows_.is_adaptive()) fold_blocks(closed, now);
   for (auto it = closed.begin(); it != closed.end() && !rows_.is_adaptive();) {
     // All paths of one prefix in one window are folded before its preferences are decided.
     const Prefix prefix = it->path.prefix;
-    const Instant end = it->summary.end;
+    const Instant end = it->end;
     routing::PrefixState& known = state_.at(prefix);
     bool has_news = false;
-    for (; it != closed.end() && it->path.prefix == prefix && it->summary.end == end; ++it) {
+    for (; it != closed.end() && it->path.prefix == prefix && it->end == end; ++it) {
       has_news |= weigh(known, *it);
       ++counts_.windows_closed;
       counts_.samples_reduced += it->samples;
@@ -327,7 +329,8 @@ void Core::fold(const std::vector<ClosedWindow>& closed, Instant now) {
     const OpenWindows& open = windows_.at(i);
     outbox_.notes.push_back(
         {windows_.note(i),
-         progress(open.closed_until(), open.oldest_position().value_or(next_measurement_))});
+         progress(open.closed_until(), open.oldest_position().value_or(next_measurement_)) +
+             open.bias().to_bytes()});
   }
 }
 

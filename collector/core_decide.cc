@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "collector/core.h"
+#include "collector/fusion.h"
 #include "routing/policy.h"
 
 namespace isochrone::collector {
@@ -12,51 +13,46 @@ namespace {
 
 // Paths that are silent are looked for this often: what follows a minute late costs nothing.
 constexpr Seconds kSweep{60};
-// A path that a prober saw so lately needs no browser's word. Under a budget each is seen once in the
-// lifetime of a target, five minutes.
-constexpr Seconds kWatched{330};
 
 }  // namespace
 
-// A window into the estimate of its path, and into what the path usually is.
+// A window into what is known of its path, and into what the path usually is.
 void Core::fold(routing::PrefixState& known, routing::SiteId site,
                 const routing::WindowSummary& window) {
   const routing::Estimate* found = known.find(site);
   const routing::Estimate before = found != nullptr ? *found : routing::Estimate{};
-  const routing::Estimate after = routing::fold_window(before, window);
-  routing::PathState& path = known.set(site, after);
-  if (window.answered == 0) return;
+  fuse(known, site, window, windows_.at(windows_.of(known.prefix)).bias(),
+       juries_.is_believed(site));
+  const auto path = std::find_if(known.paths.begin(), known.paths.end(),
+                                 [&](const auto& each) { return each.site == site; });
+  const routing::Estimate& after = path->estimate;
+  if (window.answered == 0 || after.method != window.method) return;
   const Nanos pause = before.samples > 0 ? after.at - before.at : Nanos(0);
-  if (path.usual.is_known()) {
-    persistence_.observe(pause, before.p50, path.usual.level(), window.p50);
+  if (path->usual.is_known()) {
+    persistence_.observe(pause, before.p50, path->usual.level(), window.p50);
   }
-  path.usual.hold(before.p50, after.p50, pause);
+  path->usual.hold(before.p50, after.p50, pause);
 }
 
-// A closed window: what probers saw counts, what browsers say counts once a jury of them agrees. Where a
-// prober that is believed sees the path, it is the better witness, and browsers only judge it.
+// A closed window: what probers saw counts, what browsers say counts once a jury of them agrees, and where
+// they see nothing.
 bool Core::weigh(routing::PrefixState& known, const ClosedWindow& window) {
   const routing::SiteId site = window.path.site;
-  const routing::WindowSummary& seen = window.summary;
-  bool has_news = false;
-  if (seen.answered > 0) juries_.claim(window.path, seen.p50, seen.end);
   const routing::Estimate* before = known.find(site);
   // A network that answers no prober while its browsers are served tells nothing of the path.
-  const bool is_deaf = seen.answered == 0 && before != nullptr && before->samples > 0 &&
-                       before->method == routing::Method::beacon;
-  if (seen.answered + seen.lost > 0 && juries_.is_believed(site) && !is_deaf) {
+  const bool is_by_browsers =
+      before != nullptr && before->samples > 0 && before->method == routing::Method::beacon;
+  bool has_news = false;
+  for (const routing::WindowSummary& seen : window.summaries) {
+    if (seen.answered > 0) juries_.claim(window.path, seen.p50, seen.end);
+    if (!juries_.is_believed(site) || (seen.answered == 0 && is_by_browsers)) continue;
     fold(known, site, seen);
     has_news = true;
   }
   if (window.votes.empty()) return has_news;
-  const auto verdict = juries_.hear(window.path, window.votes, seen.end);
+  const auto verdict = juries_.hear(window.path, window.votes, window.end);
   if (!verdict) return has_news;
-  const routing::Estimate* estimate = known.find(site);
-  const bool is_watched = estimate != nullptr && estimate->samples > 0 &&
-                          estimate->method != routing::Method::beacon &&
-                          seen.end - estimate->at <= kWatched && juries_.is_believed(site);
-  if (is_watched) return has_news;
-  fold(known, site, juries_.without_bias(*verdict));
+  fold(known, site, *verdict);
   return true;
 }
 
@@ -82,7 +78,7 @@ void Core::drop_claims(Instant now) {
     std::sort(theirs.begin(), theirs.end());
     for (const Prefix& prefix : theirs) {
       routing::PrefixState& known = state_.at(prefix);
-      std::erase_if(known.paths, [&](const auto& path) { return path.site == site; });
+      known.forget([&](const auto& path) { return path.site == site; });
       decide(known, now);
       ++known.version;
       say_state(known, now);
@@ -126,7 +122,7 @@ void Core::sweep(Instant now) {
   bool has_changed = false;
   for (const Prefix& prefix : due) {
     routing::PrefixState& known = state_.at(prefix);
-    const bool has_forgotten = std::erase_if(known.paths, is_old) > 0;
+    const bool has_forgotten = known.forget(is_old) > 0;
     if (!decide(known, now) && !has_forgotten) continue;
     ++known.version;
     has_changed = true;

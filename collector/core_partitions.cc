@@ -130,8 +130,10 @@ void Core::read_open(const Parts& parts, const EventLog& log) {
     if (!parts[i] || (i > 0 && !windows_.is_shared())) continue;
     auto note = log.note(windows_.note(i));
     if (!note) note = log.note(kProgressOfAll);
-    if (note && note->size() == 16) {
+    // An older version wrote no bias.
+    if (note && (note->size() == 16 || note->size() == 16 + MethodBias::kBytes)) {
       ByteReader in(as_bytes(*note));
+      windows_.at(i).bias().restore(std::string_view(*note).substr(16));
       windows_.at(i).restore_closed_until(from_unix_nanos(static_cast<std::int64_t>(in.u64())));
       from[i] = in.u64();
     }

@@ -27,10 +27,10 @@ Ground Core::ground() const {
 // All paths of one window are folded before rows are laid: in whatever order they came, one state.
 void Core::fold_blocks(const std::vector<ClosedWindow>& closed, Instant now) {
   for (auto it = closed.begin(); it != closed.end();) {
-    const Instant end = it->summary.end;
+    const Instant end = it->end;
     std::set<Prefix> blocks;
     std::set<Prefix> starts;
-    for (; it != closed.end() && it->summary.end == end; ++it) {
+    for (; it != closed.end() && it->end == end; ++it) {
       const Prefix& block = it->path.prefix;
       routing::PrefixState& known = rows_.block(block);
       const bool has_news = weigh(known, *it);
@@ -111,7 +111,7 @@ void Core::drop_paths(const std::function<bool(const routing::PathState&)>& is_g
   }
   for (const Prefix& prefix : touched) {
     routing::PrefixState& known = rows_.block(prefix);
-    std::erase_if(known.paths, is_gone);
+    known.forget(is_gone);
     if (known.paths.empty()) rows_.forget(prefix);
   }
   for (const Prefix& start : starts) lay_rows(start, now, now);

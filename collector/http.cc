@@ -9,6 +9,7 @@
 #include "collector/answers.h"
 #include "collector/intake.h"
 #include "collector/queries.h"
+#include "event/names.h"
 
 namespace isochrone::collector {
 namespace {
@@ -86,8 +87,13 @@ void measure_engine(Engine& engine, Metrics& metrics) {
   total("sightings_lost_total", "Of them, too late to count or too many.", counts.sightings_lost);
   total("verdicts_total", "Times that enough browsers agreed on a path.", core.juries().verdicts());
   total("juries_hung_total", "Times that browsers could not agree.", core.juries().hung());
-  metrics.gauge("isochrone_collector_browser_bias_seconds", "What browsers see more than probers.",
-                static_cast<double>(core.juries().bias().count()) / 1e6);
+  for (std::size_t i = 0; i < routing::kMethods; ++i) {
+    const auto method = static_cast<routing::Method>(i);
+    metrics.gauge("isochrone_collector_method_bias_seconds",
+                  "What a method says more than a ping, in the first partition reduced here.",
+                  static_cast<double>(core.windows().bias().of(method).p50.count()) / 1e6,
+                  {{"method", event::method_name(method)}});
+  }
   gauge("resolvers", "Resolvers whose clients are known.", core.resolvers().mixes().size());
   gauge("prefixes", "Client prefixes with state.", core.state().size());
   gauge("targets", "Prefixes that demand asked to measure.", core.targets().size());

@@ -21,9 +21,6 @@ constexpr std::uint32_t kClaimLife = 600;
 // Believed again when no more than a quarter misfits: less would be half-hearted either way.
 constexpr unsigned kForgivenShare = 4;
 
-// The bias follows the last sixteen verdicts or so, none of which moves it by more than a quarter of a ms.
-constexpr int kBiasMemory = 16;
-constexpr Micros kBiasStep{250};
 // A path is known well enough to be surprised by after so many answers.
 constexpr std::uint32_t kKnown = 8;
 
@@ -94,10 +91,6 @@ void Juries::judge(routing::SiteId site, const Jury& jury, const routing::Window
   Cases& verdicts = standing.verdicts;
   const bool is_misfit = apart > std::max(kMisfit, seen / 2);
   verdicts.add(is_misfit);
-  if (!is_misfit && standing.is_believed) {
-    const Micros off = Micros(seen - std::int64_t{jury.claimed_us}) - bias_;
-    bias_ += std::clamp(off / kBiasMemory, -kBiasStep, kBiasStep);
-  }
   if (standing.is_believed && verdicts.are_mostly_bad()) {
     standing.is_believed = false;
     fallen_.push_back(site);
@@ -143,14 +136,6 @@ unsigned Juries::Cases::bad_ones() const noexcept {
 Juries::Standing& Juries::standing(routing::SiteId site) {
   if (standings_.size() <= site.index()) standings_.resize(site.index() + 1);
   return standings_[site.index()];
-}
-
-routing::WindowSummary Juries::without_bias(routing::WindowSummary verdict) const {
-  if (verdict.answered == 0) return verdict;
-  for (Micros* time : {&verdict.min, &verdict.p50, &verdict.p90}) {
-    *time = std::max(*time - bias(), Micros(1));
-  }
-  return verdict;
 }
 
 bool Juries::is_believed(routing::SiteId site) const noexcept {

@@ -18,7 +18,6 @@
 //           no verdict yet.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <unordered_map>
@@ -52,11 +51,6 @@ class Juries {
   void listen(const Path& path, const routing::Estimate& before,
               const routing::WindowSummary& window);
   bool is_believed(routing::SiteId site) const noexcept;
-  // What browsers see more than probers that are believed, on paths that both see: their last mile and the
-  // server's thinking. 0 where there is nothing to compare with.
-  Micros bias() const noexcept { return std::max(bias_, Micros(0)); }
-  // A verdict as a prober would have seen it.
-  routing::WindowSummary without_bias(routing::WindowSummary verdict) const;
   // The sites that are not believed any more since this was asked last.
   std::vector<routing::SiteId> take_fallen();
 
@@ -99,7 +93,6 @@ class Juries {
   std::vector<Standing> standings_;  // by site
   std::vector<routing::SiteId> fallen_;
   std::unordered_map<Path, Micros, PathHash> once_;  // where paths were before they became further
-  Micros bias_{0};
   std::uint64_t verdicts_ = 0;
   std::uint64_t hung_ = 0;
 };

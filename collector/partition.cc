@@ -47,6 +47,13 @@ std::string PartitionedWindows::note(Partition partition) const {
   return is_shared() ? fmt::format("progress/{:02}", partition) : "progress";
 }
 
+const MethodBias& PartitionedWindows::bias() const {
+  for (Partition i = 0; i < windows_.size(); ++i) {
+    if (mine_[i]) return windows_[i].bias();
+  }
+  return windows_.front().bias();
+}
+
 std::optional<OpenWindows::Added> PartitionedWindows::add(const Path& path, const Sample& sample,
                                                           event::Position position) {
   const Partition partition = of(path.prefix);
@@ -65,7 +72,7 @@ std::vector<ClosedWindow> PartitionedWindows::close_each(Close close) {
   }
   if (!is_shared()) return all;
   std::sort(all.begin(), all.end(), [](const ClosedWindow& a, const ClosedWindow& b) {
-    return std::tie(a.summary.end, a.path) < std::tie(b.summary.end, b.path);
+    return std::tie(a.end, a.path) < std::tie(b.end, b.path);
   });
   return all;
 }

@@ -56,6 +56,7 @@ class PartitionedWindows {
   std::size_t open_windows() const noexcept;
   std::size_t open_samples() const noexcept;
 
+  const MethodBias& bias() const;  // of the first of mine; of the first, when there is none
   OpenWindows& at(Partition partition) { return windows_[partition]; }
   const OpenWindows& at(Partition partition) const { return windows_[partition]; }
 

@@ -220,6 +220,22 @@ HttpResponse query_targets(Engine& engine, const HttpRequest& request) {
   return reply(std::move(body));
 }
 
+// What each method says, where that is not the path's estimate.
+void put_views(json& entry, const routing::PrefixState& known, SiteId site, Instant now) {
+  for (const routing::View& view : known.views) {
+    if (view.site != site) continue;
+    json& said = entry["methods"].emplace_back(json::object());
+    put_estimate(said, view.estimate, now);
+    if (view.more.times == 0) continue;
+    said["more_min_us"] = view.more.min.count();
+    said["more_p50_us"] = view.more.p50.count();
+    said["more_p90_us"] = view.more.p90.count();
+    said["more_jitter_us"] = view.more.jitter.count();
+    said["more_loss_permille"] = view.more.loss_permille;
+    said["more_times"] = view.more.times;
+  }
+}
+
 HttpResponse query_paths(Engine& engine, const HttpRequest& request) {
   const auto page = parse_page(request);
   if (!page) return bad_request(page.error());
@@ -233,6 +249,7 @@ HttpResponse query_paths(Engine& engine, const HttpRequest& request) {
       if (!site.empty() && site != name) continue;
       json entry{{"prefix", known->prefix.to_string()}, {"site", name}};
       put_estimate(entry, path.estimate, engine.now());
+      put_views(entry, *known, path.site, engine.now());
       body["paths"].push_back(std::move(entry));
     }
   }

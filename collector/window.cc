@@ -59,8 +59,7 @@ void even_out(std::vector<Sample>& samples) {
 
 // A path's samples of one window, those of browsers apart.
 ClosedWindow reduce(const Path& path, std::vector<Sample> samples, Instant end) {
-  ClosedWindow closed{path, samples.size(), {}, {}};
-  closed.summary.end = end;
+  ClosedWindow closed{path, end, samples.size(), {}, {}};
   std::sort(samples.begin(), samples.end());
   const auto votes = std::stable_partition(samples.begin(), samples.end(), [](const Sample& each) {
     return each.method != routing::Method::beacon;
@@ -70,7 +69,11 @@ ClosedWindow reduce(const Path& path, std::vector<Sample> samples, Instant end) 
     if (heard.insert(at->voice).second) closed.votes.push_back(*at);
   }
   samples.erase(votes, samples.end());
-  if (!samples.empty()) closed.summary = summarize(std::move(samples), end);
+  std::map<routing::Method, std::vector<Sample>> seen;
+  for (const Sample& each : samples) seen[each.method].push_back(each);
+  for (auto& [method, of_method] : seen) {
+    closed.summaries.push_back(summarize(std::move(of_method), end));
+  }
   return closed;
 }
 

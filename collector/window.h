@@ -7,8 +7,8 @@
 // in any order give the same bytes.
 //
 // Threads:  one thread.
-// Voices:   a source's samples of one method are one voice; no voice has more than the median one, so
-//           who sends more does not weigh more. What browsers say is kept apart: see jury.h.
+// Voices:   each method has a summary of its own (fusion.h). A source is one voice in it; no voice has more than
+//           the median one, so who sends more does not weigh more. What browsers say is kept apart: jury.h.
 // Limits:   kMaxSamples per (path, window): more are counted and not kept, so that one source
 //           cannot fill the memory.
 #pragma once
@@ -23,6 +23,7 @@
 
 #include "base/ip.h"
 #include "base/time.h"
+#include "collector/fusion.h"
 #include "event/event.h"
 #include "routing/estimate.h"
 #include "routing/topology.h"
@@ -53,10 +54,10 @@ struct PathHash {
 
 struct ClosedWindow {
   Path path;
-  std::size_t samples = 0;  // of both kinds
-  routing::WindowSummary
-      summary;                  // of what probers saw; nothing answered and nothing lost: nothing
-  std::vector<Sample> votes{};  // of browsers, one each, sorted
+  Instant end{};
+  std::size_t samples = 0;                          // of both kinds
+  std::vector<routing::WindowSummary> summaries{};  // of what probers saw, by method
+  std::vector<Sample> votes{};                      // of browsers, one each, sorted
 };
 
 // What samples say, whatever order they are in: each voice as much as the median one. Not empty.
@@ -91,6 +92,10 @@ class OpenWindows {
   // After the sites were numbered anew; samples of sites that are gone are dropped.
   void renumber(const std::function<std::optional<routing::SiteId>(routing::SiteId)>& new_id);
 
+  // What methods say more than others here.
+  MethodBias& bias() noexcept { return bias_; }
+  const MethodBias& bias() const noexcept { return bias_; }
+
   std::size_t open_windows() const noexcept { return windows_.size(); }
   std::size_t open_samples() const noexcept { return samples_; }
 
@@ -111,6 +116,7 @@ class OpenWindows {
   Millis length_;
   Millis lateness_;
   Instant closed_until_{};
+  MethodBias bias_;
   std::size_t samples_ = 0;
   std::map<Instant, Window> windows_;  // by start
 };

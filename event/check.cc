@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 namespace isochrone::event {
 namespace {
@@ -87,20 +88,36 @@ void check_payload(Checker& checker, const Health& health) {
 
 void check_payload(Checker& checker, const Load& load) { checker.name(load.site, "site"); }
 
+// How much more a view says: each number is signed and bounded.
+void check_more(Checker& checker, const routing::Excess& more, const std::string& where) {
+  for (const Micros time : {more.min, more.p50, more.p90, more.jitter}) {
+    checker.require(std::chrono::abs(time) <= kMaxRtt, where + "more_*_us",
+                    "-60000000 to 60000000 microseconds");
+  }
+  checker.require(std::abs(more.loss_permille) <= 1000, where + "more_loss_permille",
+                  "-1000 to 1000");
+}
+
+void check_path(Checker& checker, const State::Path& path, const std::string& where) {
+  checker.name(path.site, where + "site");
+  checker.rtt(path.estimate.min, where + "min_us");
+  checker.rtt(path.estimate.p50, where + "p50_us");
+  checker.rtt(path.estimate.p90, where + "p90_us");
+  checker.rtt(path.estimate.jitter, where + "jitter_us");
+  checker.rtt(path.estimate.aside, where + "aside_us");
+  check_more(checker, path.more, where);
+  checker.time(path.estimate.at, where + "at");
+  checker.require(path.estimate.loss_permille <= 1000, where + "loss_permille", "0 to 1000");
+}
+
 void check_payload(Checker& checker, const State& state) {
   checker.require(state.paths.size() <= kMaxPaths, "paths", "at most 64 paths");
   checker.require(state.preferences.size() <= kMaxPreferences, "preferences",
                   "at most 1024 preferences");
-  for (const auto& path : state.paths) {
-    checker.name(path.site, "paths[].site");
-    checker.rtt(path.estimate.min, "paths[].min_us");
-    checker.rtt(path.estimate.p50, "paths[].p50_us");
-    checker.rtt(path.estimate.p90, "paths[].p90_us");
-    checker.rtt(path.estimate.jitter, "paths[].jitter_us");
-    checker.rtt(path.estimate.aside, "paths[].aside_us");
-    checker.time(path.estimate.at, "paths[].at");
-    checker.require(path.estimate.loss_permille <= 1000, "paths[].loss_permille", "0 to 1000");
-  }
+  checker.require(state.views.size() <= kMaxPaths * routing::kMethods, "views",
+                  "at most 384 views");
+  for (const auto& path : state.paths) check_path(checker, path, "paths[].");
+  for (const auto& view : state.views) check_path(checker, view, "views[].");
   for (const auto& preference : state.preferences) {
     checker.name(preference.service, "preferences[].service");
     checker.name(preference.site, "preferences[].site");

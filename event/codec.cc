@@ -75,28 +75,42 @@ void put(v1::Event& to, const Load& load) {
   message.set_capacity(load.capacity);
 }
 
+void put(v1::State::Path& to, const routing::Excess& more) {
+  const auto wire = [](Micros time) { return static_cast<std::int32_t>(time.count()); };
+  to.set_more_min_us(wire(more.min));
+  to.set_more_p50_us(wire(more.p50));
+  to.set_more_p90_us(wire(more.p90));
+  to.set_more_jitter_us(wire(more.jitter));
+  to.set_more_loss_permille(more.loss_permille);
+  to.set_more_times(more.times);
+}
+
+void put(v1::State::Path& to, const State::Path& path) {
+  const routing::Estimate& estimate = path.estimate;
+  to.set_site(path.site);
+  to.set_min_us(to_wire(estimate.min));
+  to.set_p50_us(to_wire(estimate.p50));
+  to.set_p90_us(to_wire(estimate.p90));
+  to.set_jitter_us(to_wire(estimate.jitter));
+  to.set_at_unix_nanos(unix_nanos(estimate.at));
+  to.set_samples(estimate.samples);
+  to.set_loss_permille(estimate.loss_permille);
+  to.set_method(to_wire<v1::Method>(estimate.method));
+  if (path.more != routing::Excess{}) put(to, path.more);
+  if (estimate.aside_answers == 0) return;
+  to.set_aside_us(to_wire(estimate.aside));
+  to.set_aside_answers(estimate.aside_answers);
+}
+
 void put(v1::Event& to, const State& state) {
   auto& message = *to.mutable_state();
   put(*message.mutable_prefix(), state.prefix);
   message.set_version(state.version);
   message.clear_paths();
   message.clear_preferences();
-  for (const auto& [site, estimate] : state.paths) {
-    auto& path = *message.add_paths();
-    path.set_site(site);
-    path.set_min_us(to_wire(estimate.min));
-    path.set_p50_us(to_wire(estimate.p50));
-    path.set_p90_us(to_wire(estimate.p90));
-    path.set_jitter_us(to_wire(estimate.jitter));
-    path.set_at_unix_nanos(unix_nanos(estimate.at));
-    path.set_samples(estimate.samples);
-    path.set_loss_permille(estimate.loss_permille);
-    path.set_method(to_wire<v1::Method>(estimate.method));
-    if (estimate.aside_answers > 0) {
-      path.set_aside_us(to_wire(estimate.aside));
-      path.set_aside_answers(estimate.aside_answers);
-    }
-  }
+  message.clear_views();
+  for (const State::Path& path : state.paths) put(*message.add_paths(), path);
+  for (const State::Path& view : state.views) put(*message.add_views(), view);
   for (const auto& [service, site] : state.preferences) {
     auto& preference = *message.add_preferences();
     preference.set_service(service);
@@ -215,24 +229,29 @@ Load take(Taker&, const v1::Load& message) {
   return {message.site(), message.offered(), message.capacity()};
 }
 
+State::Path take(Taker& taker, const v1::State::Path& path, const std::string& where) {
+  routing::Estimate estimate;
+  estimate.min = Micros(path.min_us());
+  estimate.p50 = Micros(path.p50_us());
+  estimate.p90 = Micros(path.p90_us());
+  estimate.jitter = Micros(path.jitter_us());
+  estimate.at = from_unix_nanos(path.at_unix_nanos());
+  estimate.samples = path.samples();
+  estimate.loss_permille =
+      taker.small<std::uint16_t>(path.loss_permille(), where + "loss_permille");
+  estimate.method = take_method(taker, path.method(), where + "method");
+  estimate.aside = Micros(path.aside_us());
+  estimate.aside_answers = taker.small<std::uint8_t>(path.aside_answers(), where + "aside_answers");
+  const routing::Excess more{Micros(path.more_min_us()), Micros(path.more_p50_us()),
+                             Micros(path.more_p90_us()), Micros(path.more_jitter_us()),
+                             path.more_loss_permille(),  path.more_times()};
+  return {path.site(), estimate, more};
+}
+
 State take(Taker& taker, const v1::State& message) {
   State state{taker.prefix(message.prefix()), message.version(), {}, {}};
-  for (const auto& path : message.paths()) {
-    routing::Estimate estimate;
-    estimate.min = Micros(path.min_us());
-    estimate.p50 = Micros(path.p50_us());
-    estimate.p90 = Micros(path.p90_us());
-    estimate.jitter = Micros(path.jitter_us());
-    estimate.at = from_unix_nanos(path.at_unix_nanos());
-    estimate.samples = path.samples();
-    estimate.loss_permille =
-        taker.small<std::uint16_t>(path.loss_permille(), "paths[].loss_permille");
-    estimate.method = take_method(taker, path.method(), "paths[].method");
-    estimate.aside = Micros(path.aside_us());
-    estimate.aside_answers =
-        taker.small<std::uint8_t>(path.aside_answers(), "paths[].aside_answers");
-    state.paths.push_back({path.site(), estimate});
-  }
+  for (const auto& path : message.paths()) state.paths.push_back(take(taker, path, "paths[]."));
+  for (const auto& view : message.views()) state.views.push_back(take(taker, view, "views[]."));
   for (const auto& preference : message.preferences()) {
     state.preferences.push_back({preference.service(), preference.site()});
   }

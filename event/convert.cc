@@ -10,7 +10,10 @@ State to_event(const routing::PrefixState& prefix, const routing::Topology& topo
   State state{prefix.prefix, prefix.version, {}, {}};
   state.paths.reserve(prefix.paths.size());
   for (const auto& path : prefix.paths) {
-    state.paths.push_back({site_name(path.site), path.estimate});
+    state.paths.push_back({site_name(path.site), path.estimate, {}});
+  }
+  for (const auto& view : prefix.views) {
+    state.views.push_back({site_name(view.site), view.estimate, view.more});
   }
   state.preferences.reserve(prefix.preferences.size());
   for (const auto& preference : prefix.preferences) {
@@ -25,6 +28,16 @@ routing::PrefixState from_event(const State& state, const routing::Topology& top
   for (const auto& path : state.paths) {
     if (const auto site = topology.find_site(path.site)) prefix.set(*site, path.estimate);
   }
+  for (const auto& view : state.views) {
+    const auto site = topology.find_site(view.site);
+    if (site && prefix.find(*site) != nullptr) {
+      prefix.views.push_back({*site, view.more, view.estimate});
+    }
+  }
+  // Sites may have other numbers here than where it was said.
+  std::sort(prefix.views.begin(), prefix.views.end(), [](const auto& a, const auto& b) {
+    return std::pair(a.site, a.estimate.method) < std::pair(b.site, b.estimate.method);
+  });
   for (const auto& preference : state.preferences) {
     const auto service = topology.find_service(preference.service);
     const auto site = topology.find_site(preference.site);

@@ -27,8 +27,7 @@ constexpr std::size_t kMaxNameBytes = 253;
 
 struct EventId {
   std::string source;
-  std::uint64_t epoch = 0;
-  std::uint64_t sequence = 0;
+  std::uint64_t epoch = 0, sequence = 0;
   friend auto operator<=>(const EventId&, const EventId&) = default;
 };
 
@@ -76,17 +75,18 @@ struct State {
   struct Path {
     std::string site;
     routing::Estimate estimate;
+    routing::Excess more{};  // of a view
     friend bool operator==(const Path&, const Path&) = default;
   };
   struct Preference {
-    std::string service;
-    std::string site;
+    std::string service, site;
     friend bool operator==(const Preference&, const Preference&) = default;
   };
   Prefix prefix;
   std::uint64_t version = 0;
   std::vector<Path> paths;  // empty: the prefix is no longer measured
   std::vector<Preference> preferences;
+  std::vector<Path> views{};  // of one method each, where it says other than the path's estimate
   friend bool operator==(const State&, const State&) = default;
 };
 
@@ -104,8 +104,7 @@ struct Target {
 struct DecisionSample {
   std::string service;
   Prefix prefix;
-  std::string site;
-  std::string reason;
+  std::string site, reason;
   std::uint8_t scope = 0;
   std::uint64_t generation = 0;
   std::optional<Address> resolver{};  // who was answered, where rows are smaller than the network

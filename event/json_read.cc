@@ -7,21 +7,18 @@
 #include <functional>
 #include <limits>
 #include <nlohmann/json.hpp>
-#include <set>
 #include <utility>
 
 #include "base/text.h"
 #include "event/check.h"
 #include "event/codec.h"
+#include "event/json_text.h"
 #include "event/names.h"
 
 namespace isochrone::event {
 namespace {
 
 using Json = nlohmann::json;
-
-// An event is an object of arrays of objects: three levels.
-constexpr int kMaxDepth = 3;
 
 enum class Need : std::uint8_t { required, optional };
 
@@ -45,12 +42,15 @@ class Fields {
 
   template <class Number = std::uint64_t>
   Number number(std::string_view name, Need need = Need::required, Number otherwise = {}) {
-    constexpr auto kMax = std::numeric_limits<Number>::max();
-    const std::string should = fmt::format("a whole number from 0 to {}", kMax);
+    using Limits = std::numeric_limits<Number>;
+    const auto should = fmt::format("a whole number from {} to {}", Limits::min(), Limits::max());
     const Json* value = get(name, need, should);
     if (value == nullptr) return otherwise;
-    if (value->is_number_unsigned() && value->get<std::uint64_t>() <= kMax) {
+    if (value->is_number_unsigned() && std::in_range<Number>(value->get<std::uint64_t>())) {
       return static_cast<Number>(value->get<std::uint64_t>());
+    }
+    if (value->is_number_integer() && std::in_range<Number>(value->get<std::int64_t>())) {
+      return static_cast<Number>(value->get<std::int64_t>());
     }
     refuse(name, should);
     return otherwise;
@@ -196,6 +196,15 @@ State::Path take_path(Fields fields) {
   path.estimate.method = fields.parsed("method", parse_method, kMethodForm);
   path.estimate.aside = Micros(fields.number<std::uint32_t>("aside_us", Need::optional));
   path.estimate.aside_answers = fields.number<std::uint8_t>("aside_answers", Need::optional);
+  const auto more = [&](std::string_view name) {
+    return fields.number<std::int32_t>(name, Need::optional);
+  };
+  path.more.min = Micros(more("more_min_us"));
+  path.more.p50 = Micros(more("more_p50_us"));
+  path.more.p90 = Micros(more("more_p90_us"));
+  path.more.jitter = Micros(more("more_jitter_us"));
+  path.more.loss_permille = more("more_loss_permille");
+  path.more.times = fields.number<std::uint32_t>("more_times", Need::optional);
   fields.finish();
   return path;
 }
@@ -212,9 +221,13 @@ Payload take_state(Fields& fields, Result<void>& result) {
   State state;
   state.prefix = take_prefix(fields);
   state.version = fields.number("version");
-  fields.each("paths", Need::required, [&](const Json& item, std::string where) {
-    state.paths.push_back(take_path(Fields(item, std::move(where) + ".", result)));
-  });
+  const auto into = [&](std::vector<State::Path>& paths) {
+    return [&](const Json& item, std::string where) {
+      paths.push_back(take_path(Fields(item, std::move(where) + ".", result)));
+    };
+  };
+  fields.each("paths", Need::required, into(state.paths));
+  fields.each("views", Need::optional, into(state.views));
   fields.each("preferences", Need::optional, [&](const Json& item, std::string where) {
     state.preferences.push_back(take_preference(Fields(item, std::move(where) + ".", result)));
   });
@@ -319,63 +332,10 @@ Event take_event(Fields& fields, std::optional<Channel> posted_to, const EventId
   return event;
 }
 
-// What the library's parser lets through and we do not: repeated keys, deep nesting.
-class Strictness {
- public:
-  bool see(int depth, Json::parse_event_t what, const Json& parsed) {
-    using Seen = Json::parse_event_t;
-    if (what == Seen::object_start || what == Seen::array_start) {
-      is_too_deep_ = is_too_deep_ || depth >= kMaxDepth;
-      if (what == Seen::object_start) keys_.emplace_back();
-    }
-    if (what == Seen::object_end && !keys_.empty()) keys_.pop_back();
-    if (what == Seen::key && !keys_.empty()) {
-      const auto& key = parsed.get_ref<const std::string&>();
-      if (!keys_.back().insert(key).second && repeated_.empty()) repeated_ = key;
-    }
-    return !is_too_deep_;
-  }
-  Result<void> result() const {
-    if (is_too_deep_) {
-      return fail(Errc::invalid, "nested too deeply; an event has at most three levels");
-    }
-    if (!repeated_.empty()) {
-      return fail(Errc::invalid, fmt::format("field \"{}\": is given twice", repeated_));
-    }
-    return {};
-  }
-
- private:
-  std::vector<std::set<std::string>> keys_;  // of the objects now open
-  std::string repeated_;
-  bool is_too_deep_ = false;
-};
-
-Result<Json> parse_strict(std::string_view line) {
-  if (line.size() > kMaxEventBytes) {
-    return fail(Errc::limit, fmt::format("an event has at most {} bytes", kMaxEventBytes));
-  }
-  Strictness strictness;
-  const Json::parser_callback_t see = [&](int depth, Json::parse_event_t what, Json& parsed) {
-    return strictness.see(depth, what, parsed);
-  };
-  try {
-    Json json = Json::parse(line.begin(), line.end(), see);
-    if (auto strict = strictness.result(); !strict) return tl::unexpected(strict.error());
-    return json;
-  } catch (const Json::parse_error& error) {
-    const bool is_utf8 = std::string_view(error.what()).find("UTF-8") == std::string_view::npos;
-    return fail(Errc::invalid,
-                fmt::format("not {} at byte {}", is_utf8 ? "valid JSON" : "UTF-8", error.byte));
-  } catch (const Json::exception&) {
-    return fail(Errc::invalid, "a number is out of range");
-  }
-}
-
 }  // namespace
 
 Result<Event> from_json(std::string_view line, Channel channel, const EventId* otherwise) {
-  const auto json = parse_strict(line);
+  const auto json = parse_json_text(line);
   if (!json) return tl::unexpected(json.error());
   Result<void> result;
   Fields fields(*json, "", result);
@@ -385,7 +345,7 @@ Result<Event> from_json(std::string_view line, Channel channel, const EventId* o
 }
 
 Result<StoredEvent> stored_from_json(std::string_view line) {
-  const auto json = parse_strict(line);
+  const auto json = parse_json_text(line);
   if (!json) return tl::unexpected(json.error());
   Result<void> result;
   Fields fields(*json, "", result);

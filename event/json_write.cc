@@ -43,28 +43,41 @@ void put(OrderedJson& to, const Load& load) {
   to["capacity"] = load.capacity;
 }
 
+OrderedJson path_json(const State::Path& path) {
+  const routing::Estimate& estimate = path.estimate;
+  OrderedJson json{{"site", path.site},
+                   {"min_us", estimate.min.count()},
+                   {"p50_us", estimate.p50.count()},
+                   {"p90_us", estimate.p90.count()},
+                   {"jitter_us", estimate.jitter.count()},
+                   {"at", format_instant(estimate.at)},
+                   {"samples", estimate.samples},
+                   {"loss_permille", estimate.loss_permille},
+                   {"method", method_name(estimate.method)}};
+  if (estimate.aside_answers > 0) {
+    json["aside_us"] = estimate.aside.count();
+    json["aside_answers"] = estimate.aside_answers;
+  }
+  if (path.more == routing::Excess{}) return json;
+  json["more_min_us"] = path.more.min.count();
+  json["more_p50_us"] = path.more.p50.count();
+  json["more_p90_us"] = path.more.p90.count();
+  json["more_jitter_us"] = path.more.jitter.count();
+  json["more_loss_permille"] = path.more.loss_permille;
+  json["more_times"] = path.more.times;
+  return json;
+}
+
 void put(OrderedJson& to, const State& state) {
   to["prefix"] = state.prefix.to_string();
   to["version"] = state.version;
   auto& paths = to["paths"] = OrderedJson::array();
-  for (const auto& [site, estimate] : state.paths) {
-    paths.push_back({{"site", site},
-                     {"min_us", estimate.min.count()},
-                     {"p50_us", estimate.p50.count()},
-                     {"p90_us", estimate.p90.count()},
-                     {"jitter_us", estimate.jitter.count()},
-                     {"at", format_instant(estimate.at)},
-                     {"samples", estimate.samples},
-                     {"loss_permille", estimate.loss_permille},
-                     {"method", method_name(estimate.method)}});
-    if (estimate.aside_answers == 0) continue;
-    paths.back()["aside_us"] = estimate.aside.count();
-    paths.back()["aside_answers"] = estimate.aside_answers;
-  }
+  for (const State::Path& path : state.paths) paths.push_back(path_json(path));
   auto& preferences = to["preferences"] = OrderedJson::array();
   for (const auto& [service, site] : state.preferences) {
     preferences.push_back({{"service", service}, {"site", site}});
   }
+  for (const State::Path& view : state.views) to["views"].push_back(path_json(view));
 }
 
 void put(OrderedJson& to, const Target& target) {

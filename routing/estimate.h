@@ -7,6 +7,7 @@
 // Exact:  integers only, so every machine reduces the same windows to the same bytes.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "base/time.h"
@@ -15,6 +16,7 @@ namespace isochrone::routing {
 
 // How a measurement was made; also the order in which methods are trusted when they disagree.
 enum class Method : std::uint8_t { icmp, tcp, dns, hop, passive, beacon };
+constexpr std::size_t kMethods = 6;
 
 struct Estimate {
   Micros min{0};
@@ -33,6 +35,18 @@ struct Estimate {
   friend bool operator==(const Estimate&, const Estimate&) = default;
 };
 static_assert(sizeof(Estimate) <= 64);
+
+// How much more one method says of a path than another; less, where negative.
+struct Excess {
+  Micros min{0};
+  Micros p50{0};
+  Micros p90{0};
+  Micros jitter{0};
+  std::int32_t loss_permille = 0;
+  std::uint32_t times = 0;  // that both saw the path, as far as it matters; 0: not known
+
+  friend bool operator==(const Excess&, const Excess&) = default;
+};
 
 // One closed window of one path: what the accumulators made of its samples.
 struct WindowSummary {

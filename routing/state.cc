@@ -35,6 +35,14 @@ PathState& PrefixState::set(SiteId site, const Estimate& estimate) {
   return *paths.insert(paths.begin() + index, {site, {}, estimate});
 }
 
+std::size_t PrefixState::forget(const std::function<bool(const PathState&)>& is_gone) {
+  const std::size_t gone = std::erase_if(paths, is_gone);
+  if (gone > 0) {
+    std::erase_if(views, [&](const View& view) { return find(view.site) == nullptr; });
+  }
+  return gone;
+}
+
 const SiteId* PrefixState::preferred(ServiceId service) const {
   const auto at = place_of(preferences, service, &Preference::service);
   return at != preferences.end() && at->service == service ? &at->site : nullptr;

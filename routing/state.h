@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <unordered_map>
 #include <vector>
@@ -31,6 +32,14 @@ struct PathState {
   }
 };
 static_assert(sizeof(PathState) == 8 + sizeof(Estimate));
+
+// What one method alone says of a path, where that is not the path's estimate.
+struct View {
+  SiteId site;
+  Excess more;  // than an ICMP echo would say
+  Estimate estimate;
+  friend bool operator==(const View&, const View&) = default;
+};
 
 // The hysteresis' memory: what the service answers with until something is better by enough.
 struct Preference {
@@ -54,11 +63,14 @@ struct PrefixState {
   std::uint64_t version = 0;  // raised with every change; an older one is refused
   std::vector<PathState> paths;
   std::vector<Preference> preferences;
+  std::vector<View> views{};  // by site, then method
 
   // Valid until the next change; null when there is none.
   const Estimate* find(SiteId site) const;
   // The path's estimate from now on; what it usually is stays.
   PathState& set(SiteId site, const Estimate& estimate);
+  // Forgets paths, and what was seen of them; how many.
+  std::size_t forget(const std::function<bool(const PathState&)>& is_gone);
   const SiteId* preferred(ServiceId service) const;
   Preference* find_preference(ServiceId service);
   void prefer(ServiceId service, SiteId site);

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 
 #include "base/random.h"
@@ -81,6 +82,11 @@ TEST(Core, CountsNothingTwice) {
   EXPECT_EQ(bench.core.counts().samples_reduced, 1U);
 }
 
+routing::Method some_method(Random& random) {
+  constexpr std::array kAll{routing::Method::icmp, routing::Method::tcp, routing::Method::hop};
+  return kAll[random.below(kAll.size())];
+}
+
 // The same events in any order, some repeated, all within the allowed lateness.
 TEST(Core, GivesTheSameBytesInAnyOrder) {
   std::vector<event::Event> events;
@@ -90,7 +96,8 @@ TEST(Core, GivesTheSameBytesInAnyOrder) {
     const Instant time = kStart + Millis(random.below(1400));
     const auto rtt =
         random.below(10) == 0 ? std::optional<Micros>() : Micros(random.below(90'000) + 1);
-    events.push_back(measured(i, i % 2 == 0 ? "fra" : "iad", prefixes[random.below(3)], time, rtt));
+    const char* site = i % 2 == 0 ? "fra" : "iad";
+    events.push_back(measured(i, site, prefixes[random.below(3)], time, rtt, some_method(random)));
   }
   std::map<int, std::string> bytes;
   for (int round = 0; round < 5; ++round) {
@@ -230,6 +237,11 @@ class Lives {
                  std::to_string(path.estimate.samples) + "/" +
                  std::to_string(path.estimate.loss_permille);
       }
+      for (const auto& view : known.views) {
+        bytes += " " + std::to_string(view.site.value()) + ":" +
+                 std::to_string(view.estimate.p50.count()) + "+" +
+                 std::to_string(view.more.p50.count());
+      }
       bytes += "\n";
     }
     return bytes;
@@ -256,7 +268,7 @@ std::string state_after(int lives_per_event, const std::filesystem::path& folder
   for (std::uint64_t i = 1; i <= 120; ++i) {
     const Instant time = kStart + Millis(100 * i);
     events.push_back(measured(i, i % 2 == 0 ? "fra" : "iad", i % 3 == 0 ? kPrefix : "198.18.0.0/24",
-                              time, Micros(random.below(90'000) + 1)));
+                              time, Micros(random.below(30'000) + 1), some_method(random)));
   }
   for (std::size_t i = 0; i < events.size(); ++i) {
     lives.post(events[i], events[i].time);

@@ -43,7 +43,7 @@ TEST(Window, ClosesAfterItsLatenessAndNotBefore) {
   EXPECT_TRUE(windows.close(kStart + Millis(1499)).empty());
   const auto closed = windows.close(kStart + Millis(1500));
   ASSERT_EQ(closed.size(), 1U);
-  EXPECT_EQ(closed[0].summary.end, kStart + Millis(1000));
+  EXPECT_EQ(closed[0].end, kStart + Millis(1000));
   EXPECT_EQ(windows.open_samples(), 0U);
 }
 

@@ -42,10 +42,11 @@ inline event::EventId id(std::uint64_t sequence, std::string source = "prober-fr
 }
 
 inline event::Event measured(std::uint64_t sequence, std::string site, const char* prefix,
-                             Instant time, std::optional<Micros> rtt) {
+                             Instant time, std::optional<Micros> rtt,
+                             routing::Method method = routing::Method::icmp) {
   const std::string source = "prober-" + site;
   return {id(sequence, source), time, site + "-1",
-          event::Measurement{std::move(site), *Prefix::parse(prefix), routing::Method::icmp, rtt}};
+          event::Measurement{std::move(site), *Prefix::parse(prefix), method, rtt}};
 }
 
 inline event::Event health(std::uint64_t sequence, std::string site, event::HealthStatus status,

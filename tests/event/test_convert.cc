@@ -35,6 +35,8 @@ routing::PrefixState two_paths() {
   prefix.set(SiteId(0), estimate_of(Micros(10)));
   prefix.set(SiteId(1), estimate_of(Micros(20)));
   prefix.prefer(ServiceId(0), SiteId(1));
+  prefix.views.push_back({SiteId(0), {}, estimate_of(Micros(12))});
+  prefix.views.push_back({SiteId(1), {Micros(1), Micros(2), Micros(3), Micros(4), 5, 1}, {}});
   return prefix;
 }
 
@@ -45,6 +47,7 @@ TEST(Convert, StateSurvivesTheWayThereAndBack) {
   EXPECT_EQ(back.version, 3U);
   EXPECT_EQ(back.paths, two_paths().paths);
   EXPECT_EQ(back.preferences, two_paths().preferences);
+  EXPECT_EQ(back.views, two_paths().views);
 }
 
 TEST(Convert, NamesFindTheirIdsInAnotherOrder) {
@@ -53,6 +56,8 @@ TEST(Convert, NamesFindTheirIdsInAnotherOrder) {
       from_event(state, topology_of({"sin", "iad", "fra"}, {"a", "www.example.com"}));
   ASSERT_NE(other.find(SiteId(2)), nullptr);
   EXPECT_EQ(other.find(SiteId(2))->p50, Micros(10));
+  ASSERT_EQ(other.views.size(), 2U);
+  EXPECT_EQ(other.views[1].estimate.p50, Micros(12)) << "sorted by the ids that are here";
   ASSERT_NE(other.preferred(ServiceId(1)), nullptr);
   EXPECT_EQ(*other.preferred(ServiceId(1)), SiteId(1));
 }

@@ -40,7 +40,11 @@ TEST(Json, GoldenLines) {
           R"("prefix":"192.0.2.0/24","version":9,"paths":[{"site":"fra","min_us":19500,)"
           R"("p50_us":20100,"p90_us":24000,"jitter_us":300,"at":"2024-05-01T12:00:05.000000Z",)"
           R"("samples":12,"loss_permille":76,"method":"passive","aside_us":31000,"aside_answers":2}],)"
-          R"("preferences":[{"service":"www.example.com","site":"fra"}])"));
+          R"("preferences":[{"service":"www.example.com","site":"fra"}],)"
+          R"("views":[{"site":"fra","min_us":19500,"p50_us":20100,"p90_us":24000,"jitter_us":300,)"
+          R"("at":"2024-05-01T12:00:05.000000Z","samples":12,"loss_permille":76,"method":"hop",)"
+          R"("more_min_us":-4000,"more_p50_us":-3900,"more_p90_us":-2000,"more_jitter_us":150,)"
+          R"("more_loss_permille":40,"more_times":3}])"));
   EXPECT_EQ(to_json(a_target()),
             line_of("target", R"("prefix":"192.0.2.0/24","addresses":["192.0.2.1","192.0.2.9"],)"
                               R"("sites":["fra","iad"],"lifetime_s":300,"weight":17)"));

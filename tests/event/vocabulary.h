@@ -54,8 +54,13 @@ inline Event a_state() {
   estimate.method = routing::Method::passive;
   estimate.aside = Micros(31'000);
   estimate.aside_answers = 2;
-  return event_with(
-      State{prefix_of("192.0.2.0/24"), 9, {{"fra", estimate}}, {{"www.example.com", "fra"}}});
+  State state{prefix_of("192.0.2.0/24"), 9, {{"fra", estimate}}, {{"www.example.com", "fra"}}};
+  estimate.aside = Micros(0);
+  estimate.aside_answers = 0;
+  estimate.method = routing::Method::hop;
+  state.views.push_back(
+      {"fra", estimate, {Micros(-4'000), Micros(-3'900), Micros(-2'000), Micros(150), 40, 3}});
+  return event_with(std::move(state));
 }
 
 inline Event a_target() {

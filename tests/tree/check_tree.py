@@ -46,7 +46,7 @@ DOORS = {
 }
 
 # Types from libraries stay in sources.
-SOURCES_ONLY = [r"nlohmann/", r"fmt/"]
+SOURCES_ONLY = [r"nlohmann/(?!json_fwd)", r"fmt/"]
 
 HEADER_LINES = 150
 SOURCE_LINES = 400
