@@ -79,6 +79,7 @@ Core::Core(const Options& options, const routing::Topology& topology, std::uint6
       epoch_(epoch),
       dedup_(options.retention),
       windows_(options.window, options.lateness),
+      juries_(topology),
       rows_(options.networks, options.max_rows),
       health_(topology.sites.size(), options.site_timeout),
       targets_(options.target_lifetime),
@@ -160,7 +161,7 @@ void Core::reconfigure(const Options& options, const routing::Topology& topology
       health.take_over(*site, health_.sites()[i]);
     }
   }
-  juries_.clear();
+  juries_.clear(topology);
   windows_.renumber(
       [&](routing::SiteId old) { return topology.find_site(topology_.sites[old.index()].name); });
   state_ = std::move(moved);
@@ -279,7 +280,7 @@ void Core::advance(Instant now) {
   look_at_clock(now);
   fold(windows_.close(now), now);
   judge_sites(now);
-  if (plan_.is_limited() && speaks()) {
+  if (speaks()) {
     for (event::Target& target : plan_.take(targets_, blocks(), persistence_, health_.up(), now)) {
       say(std::move(target), now);
     }

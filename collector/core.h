@@ -96,8 +96,7 @@ class Core {
   void say(event::Payload payload, Instant now);
   void say_state(const routing::PrefixState& prefix, Instant now);
   void touch(Instant now);
-  void fold(routing::PrefixState& known, routing::SiteId site,
-            const routing::WindowSummary& window);
+  void fold(routing::PrefixState& known, routing::SiteId site, const routing::WindowSummary& seen);
   bool weigh(routing::PrefixState& known, const ClosedWindow& window);
   void drop_claims(Instant now);
   bool decide(routing::PrefixState& known, Instant now);
@@ -109,7 +108,8 @@ class Core {
   void lay_row(routing::PrefixState row, Instant at, Instant now);
   void withdraw_row(const Prefix& row, Instant at, Instant now);
   void sweep_blocks(Instant now);
-  void drop_paths(const std::function<bool(const routing::PathState&)>& is_gone, Instant now);
+  void drop_paths(const std::function<bool(const routing::PathState&)>& is_such,
+                  const std::function<bool(routing::PrefixState&)>& forget, Instant now);
   void adopt_row(const Prefix& prefix);
   void renumber_rows(const Options& options, const routing::Topology& before);
   bool note_beacon(const event::Event& event, Instant now);

@@ -18,18 +18,17 @@ constexpr Seconds kSweep{60};
 
 // A window into what is known of its path, and into what the path usually is.
 void Core::fold(routing::PrefixState& known, routing::SiteId site,
-                const routing::WindowSummary& window) {
+                const routing::WindowSummary& seen) {
   const routing::Estimate* found = known.find(site);
   const routing::Estimate before = found != nullptr ? *found : routing::Estimate{};
-  fuse(known, site, window, windows_.at(windows_.of(known.prefix)).bias(),
-       juries_.is_believed(site));
+  fuse(known, site, seen, windows_.at(windows_.of(known.prefix)).bias(), juries_.is_believed(site));
   const auto path = std::find_if(known.paths.begin(), known.paths.end(),
                                  [&](const auto& each) { return each.site == site; });
   const routing::Estimate& after = path->estimate;
-  if (window.answered == 0 || after.method != window.method) return;
+  if (seen.answered == 0 || after.method != seen.method) return;
   const Nanos pause = before.samples > 0 ? after.at - before.at : Nanos(0);
   if (path->usual.is_known()) {
-    persistence_.observe(pause, before.p50, path->usual.level(), window.p50);
+    persistence_.observe(pause, before.p50, path->usual.level(), seen.p50);
   }
   path->usual.hold(before.p50, after.p50, pause);
 }
@@ -44,7 +43,7 @@ bool Core::weigh(routing::PrefixState& known, const ClosedWindow& window) {
       before != nullptr && before->samples > 0 && before->method == routing::Method::beacon;
   bool has_news = false;
   for (const routing::WindowSummary& seen : window.summaries) {
-    if (seen.answered > 0) juries_.claim(window.path, seen.p50, seen.end);
+    if (seen.answered > 0) juries_.claim(window.path, seen);
     if (!juries_.is_believed(site) || (seen.answered == 0 && is_by_browsers)) continue;
     fold(known, site, seen);
     has_news = true;
@@ -56,29 +55,28 @@ bool Core::weigh(routing::PrefixState& known, const ClosedWindow& window) {
   return true;
 }
 
-// What probers claimed that are not believed any more.
+// What probers claimed that are not believed any more; of one that has just turned, since then.
 void Core::drop_claims(Instant now) {
-  for (const routing::SiteId site : juries_.take_fallen()) {
+  for (const auto [site, has_turned] : juries_.take_fallen()) {
+    const auto forget = [&, site = site, has_turned = has_turned](routing::PrefixState& known) {
+      if (has_turned) {
+        const auto* before = juries_.before_it_turned({known.prefix, site}, now);
+        return before != nullptr && set_back(known, site, *before);
+      }
+      return forget_probes(known, site, windows_.at(windows_.of(known.prefix)).bias());
+    };
     if (rows_.is_adaptive()) {
-      drop_paths(
-          [&](const auto& path) {
-            return path.site == site && path.estimate.method != routing::Method::beacon;
-          },
-          now);
+      drop_paths([site = site](const auto& path) { return path.site == site; }, forget, now);
       continue;
     }
-    std::vector<Prefix> theirs;
+    std::vector<Prefix> all;
     for (const auto& [prefix, known] : state_.prefixes()) {
-      const routing::Estimate* estimate = known.find(site);
-      if (windows_.is_mine(prefix) && estimate != nullptr &&
-          estimate->method != routing::Method::beacon) {
-        theirs.push_back(prefix);
-      }
+      if (windows_.is_mine(prefix) && known.find(site) != nullptr) all.push_back(prefix);
     }
-    std::sort(theirs.begin(), theirs.end());
-    for (const Prefix& prefix : theirs) {
+    std::sort(all.begin(), all.end());
+    for (const Prefix& prefix : all) {
       routing::PrefixState& known = state_.at(prefix);
-      known.forget([&](const auto& path) { return path.site == site; });
+      if (!forget(known)) continue;
       decide(known, now);
       ++known.version;
       say_state(known, now);

@@ -100,18 +100,18 @@ void Core::withdraw_row(const Prefix& row, Instant at, Instant now) {
   state_.erase(row);
 }
 
-// Forgets paths of blocks.
-void Core::drop_paths(const std::function<bool(const routing::PathState&)>& is_gone, Instant now) {
+// Forgets something of the blocks that have such paths.
+void Core::drop_paths(const std::function<bool(const routing::PathState&)>& is_such,
+                      const std::function<bool(routing::PrefixState&)>& forget, Instant now) {
   std::set<Prefix> starts;
   std::vector<Prefix> touched;
   for (const auto& [prefix, known] : rows_.blocks().prefixes()) {
-    if (!std::any_of(known.paths.begin(), known.paths.end(), is_gone)) continue;
-    starts.insert(rows_.start_of(prefix));
-    touched.push_back(prefix);
+    if (std::any_of(known.paths.begin(), known.paths.end(), is_such)) touched.push_back(prefix);
   }
   for (const Prefix& prefix : touched) {
     routing::PrefixState& known = rows_.block(prefix);
-    known.forget(is_gone);
+    if (!forget(known)) continue;
+    starts.insert(rows_.start_of(prefix));
     if (known.paths.empty()) rows_.forget(prefix);
   }
   for (const Prefix& start : starts) lay_rows(start, now, now);
@@ -120,8 +120,11 @@ void Core::drop_paths(const std::function<bool(const routing::PathState&)>& is_g
 
 // What nobody measured for long.
 void Core::sweep_blocks(Instant now) {
-  drop_paths([&](const auto& path) { return path.estimate.at + options_.path_lifetime < now; },
-             now);
+  const auto is_old = [&](const routing::PathState& path) {
+    return path.estimate.at + options_.path_lifetime < now;
+  };
+  drop_paths(
+      is_old, [&](auto& known) { return known.forget(is_old) > 0; }, now);
   rows_.ease();
 }
 

@@ -279,4 +279,31 @@ void fuse(PrefixState& known, SiteId site, const routing::WindowSummary& window,
   settle(known, bias);
 }
 
+bool forget_probes(PrefixState& known, SiteId site, const MethodBias& bias) {
+  const Estimate* estimate = known.find(site);
+  const auto is_browsers = [&](const View& each) {
+    return each.site == site && each.estimate.method == Method::beacon;
+  };
+  const auto browsers = std::ranges::find_if(known.views, is_browsers);
+  if (estimate == nullptr) return false;
+  if (browsers == known.views.end()) {
+    if (estimate->method == Method::beacon) return false;
+    known.forget([&](const routing::PathState& path) { return path.site == site; });
+    return true;
+  }
+  const bool has_more = std::erase_if(known.views, [&](const View& each) {
+                          return each.site == site && !is_browsers(each);
+                        }) > 0;
+  settle(known, bias);
+  return has_more;
+}
+
+bool set_back(PrefixState& known, SiteId site, const Estimate& before) {
+  const Estimate* now = known.find(site);
+  if (now == nullptr || *now == before) return false;
+  std::erase_if(known.views, [&](const View& each) { return each.site == site; });
+  known.set(site, before);
+  return true;
+}
+
 }  // namespace isochrone::collector

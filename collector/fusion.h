@@ -52,4 +52,10 @@ constexpr Seconds kWatched{330};
 void fuse(routing::PrefixState& known, routing::SiteId site, const routing::WindowSummary& window,
           MethodBias& bias, bool teaches);
 
+// The path's estimate is what it was before, whatever was said since; false when it is.
+bool set_back(routing::PrefixState& known, routing::SiteId site, const routing::Estimate& before);
+// Forgets what was not said by browsers of the site's path, and the path if nothing is left; false when there was
+// nothing to forget.
+bool forget_probes(routing::PrefixState& known, routing::SiteId site, const MethodBias& bias);
+
 }  // namespace isochrone::collector

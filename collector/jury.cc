@@ -21,6 +21,10 @@ constexpr std::uint32_t kClaimLife = 600;
 // Believed again when no more than a quarter misfits: less would be half-hearted either way.
 constexpr unsigned kForgivenShare = 4;
 
+// Others are waited for so long, and what they confirmed is not doubted again for so long.
+constexpr Seconds kWait{60};
+constexpr Seconds kConfirmed{300};
+
 // A path is known well enough to be surprised by after so many answers.
 constexpr std::uint32_t kKnown = 8;
 
@@ -76,11 +80,25 @@ std::optional<routing::WindowSummary> Juries::hear(const Path& path,
   return found;
 }
 
-void Juries::claim(const Path& path, Micros p50, Instant end) {
+void Juries::claim(const Path& path, const routing::WindowSummary& seen) {
+  // What answers at a site's address answers pings and connections; a hop before it is another path.
+  if (seen.method <= routing::Method::tcp) {
+    for (const auto site : reciprocity_.claim(path.site, path.prefix, seen.p50, seen.end)) {
+      if (standing(site).is_believed) {
+        fallen_.push_back({site, reciprocity_.was_vouched_for(site)});
+      }
+    }
+    Standing& standing = this->standing(path.site);
+    const bool waits = standing.waits_since != Instant{};
+    if (waits && reciprocity_.is_confirmed(path.site, standing.waits_since)) {
+      standing.waits_since = {};
+      standing.confirmed = seen.end;
+    }
+  }
   const auto found = juries_.find(path);
   if (found == juries_.end()) return;
-  found->second.claimed_us = static_cast<std::uint32_t>(p50.count());
-  found->second.claimed_at = second_of(end);
+  found->second.claimed_us = static_cast<std::uint32_t>(seen.p50.count());
+  found->second.claimed_at = second_of(seen.end);
 }
 
 void Juries::judge(routing::SiteId site, const Jury& jury, const routing::WindowSummary& verdict) {
@@ -93,7 +111,7 @@ void Juries::judge(routing::SiteId site, const Jury& jury, const routing::Window
   verdicts.add(is_misfit);
   if (standing.is_believed && verdicts.are_mostly_bad()) {
     standing.is_believed = false;
-    fallen_.push_back(site);
+    fallen_.push_back({site, false});
   } else if (!standing.is_believed && verdicts.heard >= kFewest &&
              verdicts.bad_ones() * kForgivenShare <= verdicts.heard) {
     standing.is_believed = true;
@@ -110,13 +128,21 @@ void Juries::listen(const Path& path, const routing::Estimate& before,
     return more > std::max(Micros(kMisfit), of / 2);
   };
   const bool is_further = is_much(window.p50 - before.p50, before.p50);
-  if (is_further && once_.size() < kMaxJuries) once_.try_emplace(path, before.p50);
+  if (is_further && once_.size() < kMaxJuries) once_.try_emplace(path, before);
   bool is_nearer = is_much(before.p50 - window.p50, before.p50);
   if (const auto once = is_nearer ? once_.find(path) : once_.end(); once != once_.end()) {
-    is_nearer = is_much(once->second - window.p50, once->second);
+    is_nearer = is_much(once->second.p50 - window.p50, once->second.p50);
     once_.erase(once);
   }
   Standing& standing = this->standing(path.site);
+  standing.sorrows.add(is_further);
+  if (standing.waits_since != Instant{}) {
+    if (standing.waits_since + kWait < window.end) standing.waits_since = {};
+  } else if (standing.sorrows.are_mostly_bad() && reciprocity_.was_vouched_for(path.site) &&
+             standing.confirmed + kConfirmed < window.end) {
+    standing.waits_since = window.end;
+    standing.confirmed = window.end + kWait;
+  }
   standing.stories.add(is_nearer);
   if (standing.is_believed && standing.stories.are_mostly_bad()) {
     standing.is_believed = false;
@@ -139,10 +165,19 @@ Juries::Standing& Juries::standing(routing::SiteId site) {
 }
 
 bool Juries::is_believed(routing::SiteId site) const noexcept {
-  return site.index() >= standings_.size() || standings_[site.index()].is_believed;
+  if (reciprocity_.is_contradicted(site)) return false;
+  if (site.index() >= standings_.size()) return true;
+  const Standing& standing = standings_[site.index()];
+  return standing.is_believed && standing.waits_since == Instant{};
 }
 
-std::vector<routing::SiteId> Juries::take_fallen() { return std::exchange(fallen_, {}); }
+std::vector<Juries::Fallen> Juries::take_fallen() { return std::exchange(fallen_, {}); }
+
+const routing::Estimate* Juries::before_it_turned(const Path& path, Instant now) const {
+  const auto once = once_.find(path);
+  const bool is_recent = once != once_.end() && once->second.at + Seconds(kClaimLife) >= now;
+  return is_recent ? &once->second : nullptr;
+}
 
 void Juries::forget_old(Instant now) {
   const std::uint32_t second = second_of(now);
@@ -155,7 +190,8 @@ void Juries::forget_old(Instant now) {
   }
 }
 
-void Juries::clear() {
+void Juries::clear(const routing::Topology& topology) {
+  reciprocity_ = Reciprocity(topology);
   juries_.clear();
   once_.clear();
   standings_.clear();

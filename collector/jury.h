@@ -10,7 +10,9 @@
 // The same votes judge probers: what a site's prober claims of paths that juries reach a verdict on either
 // fits or does not. One whose claims mostly do not is not believed, until they do again. Nor is one by
 // whose word most paths became much nearer all at once, which no network does: it is not believed until
-// browsers vouch for it, or the configuration is read again.
+// browsers vouch for it, or the configuration is read again. Nor one that other sites' probers contradict about
+// the paths between them (reciprocity.h); what makes most paths much further at once waits until they have
+// confirmed it, for a minute at most.
 //
 // Threads:  one thread.
 // Order:    votes are heard window by window, each sorted, so any order of arrival gives the same.
@@ -23,6 +25,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "collector/reciprocity.h"
 #include "collector/window.h"
 #include "routing/estimate.h"
 #include "routing/topology.h"
@@ -31,6 +34,8 @@ namespace isochrone::collector {
 
 class Juries {
  public:
+  explicit Juries(const routing::Topology& topology) : reciprocity_(topology) {}
+
   static constexpr int kLead = 14;
   static constexpr std::size_t kMaxVotes = 128;
   static constexpr std::size_t kMaxJuries = 200'000;
@@ -43,7 +48,7 @@ class Juries {
   std::optional<routing::WindowSummary> hear(const Path& path, const std::vector<Sample>& votes,
                                              Instant end);
   // What a prober at the site saw of the path, in a window in which something answered.
-  void claim(const Path& path, Micros p50, Instant end);
+  void claim(const Path& path, const routing::WindowSummary& seen);
 
   // What a prober's window says of a path that was known as `before`. Told of all windows that close together
   // before any of them counts, so that who lies about most paths at once is believed about none. A path that
@@ -52,11 +57,18 @@ class Juries {
               const routing::WindowSummary& window);
   bool is_believed(routing::SiteId site) const noexcept;
   // The sites that are not believed any more since this was asked last.
-  std::vector<routing::SiteId> take_fallen();
+  struct Fallen {
+    routing::SiteId site;
+    bool
+        has_turned;  // it was believed with reason until moments ago: what it said before still counts
+  };
+  std::vector<Fallen> take_fallen();
+  // What was known of a path before it became much further, not long before `now`; null: it did not.
+  const routing::Estimate* before_it_turned(const Path& path, Instant now) const;
 
   void forget_old(Instant now);
   // Sites were numbered anew.
-  void clear();
+  void clear(const routing::Topology& topology);
   std::size_t open() const noexcept { return juries_.size(); }
   std::uint64_t verdicts() const noexcept { return verdicts_; }
   std::uint64_t hung() const noexcept { return hung_; }  // juries that were full without a verdict
@@ -82,7 +94,10 @@ class Juries {
   struct Standing {
     Cases verdicts;  // on what its prober claims
     Cases stories;   // paths that it says are much nearer now
+    Cases sorrows;   // much further
     bool is_believed = true;
+    Instant waits_since{};  // for others to confirm it; the epoch: it does not
+    Instant confirmed{};
   };
   Standing& standing(routing::SiteId site);
 
@@ -91,8 +106,10 @@ class Juries {
 
   std::unordered_map<Path, Jury, PathHash> juries_;
   std::vector<Standing> standings_;  // by site
-  std::vector<routing::SiteId> fallen_;
-  std::unordered_map<Path, Micros, PathHash> once_;  // where paths were before they became further
+  Reciprocity reciprocity_;
+  std::vector<Fallen> fallen_;
+  // Where paths were before they became further.
+  std::unordered_map<Path, routing::Estimate, PathHash> once_;
   std::uint64_t verdicts_ = 0;
   std::uint64_t hung_ = 0;
 };

@@ -92,6 +92,7 @@ std::vector<event::Target> Plan::take(Targets& targets, const routing::Performan
     found = mesh_targets();
     next_mesh_ = now + Nanos(lifetime_) / 2;
   }
+  if (!is_limited()) return found;
   if (is_mesh_new_ && now >= next_look_) look_at_mesh(state, now);
   for (std::size_t i = 0; i < kAtOnce && !waiting_.empty(); ++i) {
     Targets::Known* known = targets.find(waiting_.front());

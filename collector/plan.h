@@ -4,7 +4,8 @@
 //
 // A round of a network begins with demand and lasts a target lifetime. First the path that answers
 // use now is measured; then, each time the paths named so far have reported, the one the predictor
-// holds for the most promising. Sites also measure each other: that is what the predictor starts from.
+// holds for the most promising. Sites also measure each other, with or without a bound: that is what the
+// predictor starts from, and what probers are judged by (reciprocity.h).
 //
 // Threads:  one thread, the core's.
 // Cost:     take() decides for at most kAtOnce networks, 0.1 to 0.3 ms each; the others wait.
