@@ -13,6 +13,7 @@
 
 #include "base/text.h"
 #include "lab/control.h"
+#include "lab/echo_record.h"
 #include "lab/lab.h"
 #include "lab/namespaces.h"
 
@@ -39,6 +40,9 @@ constexpr std::string_view kHelp = R"(isochrone lab: an Internet in a box
   isochrone lab cut SITE                     nothing to or from the site arrives
   isochrone lab restore SITE
   isochrone lab exec NODE -- COMMAND...      runs a command inside a node's namespaces
+  isochrone lab record FILE [--device wan0]  the delay that each ping of a node really had, until
+                    Ctrl-C: an address and nanoseconds a line, -1 for what was not answered. Runs
+                    inside a node: isochrone lab exec s1 -- isochrone lab record /tmp/delays
   isochrone lab stop
 
 NODE is s1, s2, ... (the sites), hub, resolver or client. NETWORK is a prefix or an address in it.
@@ -69,12 +73,16 @@ struct Shape {
 const std::map<std::string, Shape>& shapes() {
   static const std::set<std::string> of_run{"--rtt",    "--sites", "--clients", "--ipv6-share",
                                             "--jitter", "--loss",  "--silent",  "--seed"};
-  static const std::map<std::string, Shape> all{
-      {"run", {0, 0, of_run, {}}},       {"status", {0, 0, {}, {"--json"}}},
-      {"truth", {1, 1, {}, {"--json"}}}, {"path", {2, 2, {"--rtt"}, {"--reset"}}},
-      {"loss", {1, 3, {}, {}}},          {"cut", {1, 1, {}, {}}},
-      {"restore", {1, 1, {}, {}}},       {"exec", {1, 1, {}, {}}},
-      {"stop", {0, 0, {}, {}}}};
+  static const std::map<std::string, Shape> all{{"run", {0, 0, of_run, {}}},
+                                                {"status", {0, 0, {}, {"--json"}}},
+                                                {"truth", {1, 1, {}, {"--json"}}},
+                                                {"path", {2, 2, {"--rtt"}, {"--reset"}}},
+                                                {"loss", {1, 3, {}, {}}},
+                                                {"cut", {1, 1, {}, {}}},
+                                                {"restore", {1, 1, {}, {}}},
+                                                {"exec", {1, 1, {}, {}}},
+                                                {"record", {1, 1, {"--device"}, {}}},
+                                                {"stop", {0, 0, {}, {}}}};
   return all;
 }
 
@@ -282,9 +290,19 @@ int exec(const Words& words) {
   return failed(lab::exec_inside((*node)["pid"].get<pid_t>(), words.command));
 }
 
+int record(const Words& words) {
+  const auto summary =
+      lab::record_echoes(words.value("--device", "wan0"), words.positional.front());
+  if (!summary) return failed(summary.error());
+  fmt::print("{} echoes left, {} were answered, {} packets missed\n", summary->sent,
+             summary->answered, summary->missed);
+  return kDone;
+}
+
 int dispatch(const std::string& name, const Words& words) {
   if (name == "run") return run(words);
   if (name == "exec") return exec(words);
+  if (name == "record") return record(words);
   if (name == "path") return change_path(words);
   if (name == "loss") return change_loss(words);
   if (name == "status") return print_answer(words, {{"command", "status"}}, print_status);

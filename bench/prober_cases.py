@@ -9,9 +9,12 @@ import contextlib
 import json
 import os
 import pathlib
+import random
+import signal
 import statistics
 import subprocess
 import tempfile
+import time
 
 NEAR, FAR = "10.99.0.1", "10.99.0.2"
 NEAR_MAC, FAR_MAC = "02:00:00:00:00:01", "02:00:00:00:00:02"
@@ -71,6 +74,68 @@ def quantiles(rtts):
     return {"p50_us": at(0.5), "p99_us": at(0.99)}
 
 
+def differences(found, delays):
+    """How far what was said of each address is from the record, in the order of its answers."""
+    apart = [abs(said - true) for address, rtts in found.items() if len(rtts) == len(delays.get(address, []))
+             for said, true in zip(rtts, delays[address])]
+    return {**quantiles(apart), "echoes": len(apart)}
+
+
+class Wan(contextlib.ExitStack):
+    """A lab of one site and 400 networks 3 to 9 ms away: fping prints three digits, 10 us there."""
+
+    def __init__(self, program, loss):
+        super().__init__()
+        self.program, self.loss = program, loss
+
+    def __enter__(self):
+        super().__enter__()
+        self.folder = pathlib.Path(self.enter_context(tempfile.TemporaryDirectory()))
+        draw, rows = random.Random(1), 401
+        matrix = [[0.0] * rows for _ in range(rows)]
+        for i in range(rows):
+            for j in range(i):
+                matrix[i][j] = matrix[j][i] = draw.uniform(3, 9)
+        file = self.folder / "matrix"
+        file.write_text("".join(" ".join(f"{rtt:.3f}" for rtt in row) + "\n" for row in matrix))
+        self.lab = subprocess.Popen(
+            ["taskset", "-c", "1", self.program, "lab", "run", "--rtt", file, "--sites", "1", "--clients", "400",
+             "--ipv6-share", "0", "--loss", self.loss, "--state", self.folder / "lab"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        self.callback(self.stop)
+        for _ in range(200):
+            if (self.folder / "lab" / "lab.json").exists():
+                return self
+            time.sleep(0.1)
+        raise SystemExit("the lab did not start")
+
+    def stop(self):
+        self.lab.terminate()
+        self.lab.wait()
+
+    def inside(self, core, *command):
+        return ["taskset", "-c", str(core), self.program, "lab", "exec", "s1", "--state", self.folder / "lab", "--",
+                *map(str, command)]
+
+    def recorded(self, *command):
+        """Runs it in the site on the first core; its output, and the delays of its echoes by address."""
+        file = self.folder / "delays"
+        recorder = subprocess.Popen(self.inside(1, self.program, "lab", "record", file), stdout=subprocess.PIPE,
+                                    text=True)
+        time.sleep(0.3)
+        ran = subprocess.run(self.inside(0, *command), capture_output=True, text=True)
+        time.sleep(0.3)
+        recorder.send_signal(signal.SIGINT)
+        told = recorder.communicate()[0]
+        if " 0 packets missed" not in told:
+            raise SystemExit(f"the lab's record has gaps: {told}")
+        delays = {}
+        for line in file.read_text().splitlines():
+            address, delay = line.split()
+            delays.setdefault(address, []).append(int(delay) / 1e3)
+        return ran, delays
+
+
 class Bench:
     def __init__(self, build, options):
         self.program = pathlib.Path(build) / "bench" / "bench_prober_load"
@@ -101,7 +166,55 @@ class Bench:
             if not small:
                 print("200 000 targets, five probes each in a minute")
                 self.rounds("isochrone, 200 000 x 5", lambda: self.isochrone(200_000, 5, 18_000, 60_000), 1)
+        self.lab_truth(1 if small else self.options.rounds)
         return self.results
+
+    def lab_truth(self, rounds):
+        """Beside the delay that each packet got, as the lab records it."""
+        program = pathlib.Path(self.program).parent.parent / "app" / "isochrone"
+        print("in the lab, 1 000 a second: difference from the delay that each packet got")
+        with Wan(program, "0") as wan:
+            for targets in (10, 10_000):
+                for name, measure in (("isochrone", self.in_lab), ("fping", self.fping_in_lab)):
+                    self.rounds(f"{name}, {targets} targets", lambda: measure(wan, targets, 10_000 // targets), rounds)
+        with Wan(program, "5%") as wan:
+            print("in the lab, 5 % lost")
+            self.rounds("isochrone, loss", lambda: self.loss_in_lab(wan, 10_000, 3), rounds)
+
+    @staticmethod
+    def in_networks(wan, targets):
+        """Addresses all over the lab's networks, but for the one in which a person stands."""
+        file = wan.folder / "addresses"
+        file.write_text("".join(f"198.{18 + n // 256}.{n % 256}.{20 + i // 399}\n"
+                                for i in range(targets) for n in [1 + i % 399]))
+        return file
+
+    def measured(self, wan, targets, probes):
+        dump = wan.folder / "dump"
+        ran, delays = wan.recorded(self.program, "--file", self.in_networks(wan, targets), "--probes", probes, "--rate",
+                                   1_100, "--length-ms", targets * probes, "--dump", dump)
+        found = {}
+        for line in dump.read_text().splitlines():
+            address, rtt = line.split()
+            found.setdefault(address, []).append(int(rtt) / 1e3)
+        return ran, found, delays
+
+    def in_lab(self, wan, targets, probes):
+        _, found, delays = self.measured(wan, targets, probes)
+        return differences(found, delays)
+
+    def fping_in_lab(self, wan, targets, probes):
+        ran, delays = wan.recorded("fping", "-q", "-C", probes, "-p", targets, "-i", 1, "-t", 1000, "-f",
+                                   self.in_networks(wan, targets))
+        found = {line.split(" : ")[0].strip(): [float(cell) * 1e3 for cell in line.split(" : ")[1].split() if cell != "-"]
+                 for line in ran.stderr.splitlines() if " : " in line}
+        return differences(found, delays)
+
+    def loss_in_lab(self, wan, targets, probes):
+        _, found, delays = self.measured(wan, targets, probes)
+        share = lambda all: 100 * sum(each < 0 for each in all) / max(len(all), 1)  # noqa: E731
+        said, true = ([each for one in of.values() for each in one] for of in (found, delays))
+        return {"said_%": share(said), "true_%": share(true), "probes": len(said)}
 
     def rounds(self, name, measure, rounds=None):
         runs = [measure() for _ in range(rounds or self.options.rounds)]
