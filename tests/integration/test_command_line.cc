@@ -63,7 +63,7 @@ TEST(CommandLine, SimulatePrintsStableJson) {
           R"("isochrone":{"count":1,"mean_ms":0.0,"p50_ms":0.0,"p90_ms":0.0,"p95_ms":0.0,)"
           R"("p99_ms":0.0,"wrong_site_share":0.0,"worse_than_geo_share":null,)"
           R"("measurements":2},"isochrone_before":null},)"
-          R"("draw_sites":[[0,2]],"mesh_measurements":2,"preferences_changed":1,"late_changes":0,"late_client_hours":0.0})"
+          R"("draw_sites":[[0,2]],"mesh_measurements":2,"preferences_changed":3,"late_changes":0,"late_client_hours":0.0})"
           "\n");
 }
 
