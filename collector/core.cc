@@ -78,7 +78,8 @@ Core::Core(const Options& options, const routing::Topology& topology, std::uint6
       topology_(topology),
       epoch_(epoch),
       dedup_(options.retention),
-      windows_(options.window, options.lateness),
+      windows_(options.window, options.lateness,
+               options.networks == nullptr && options.max_rows == 0),
       juries_(topology),
       rows_(options.networks, options.max_rows),
       health_(topology.sites.size(), options.site_timeout),
@@ -276,9 +277,11 @@ void Core::keep(const std::vector<Note>& notes) {
   outbox_.notes.insert(outbox_.notes.end(), notes.begin(), notes.end());
 }
 
-void Core::advance(Instant now) {
+void Core::advance(Instant now, CoreShare share) {
   look_at_clock(now);
-  fold(windows_.close(now), now);
+  // Rows are laid over the networks of many partitions, all at once.
+  const bool is_one = share == CoreShare::one_partition && !rows_.is_adaptive();
+  fold(is_one ? windows_.close_next(now) : windows_.close(now), now);
   judge_sites(now);
   if (speaks()) {
     for (event::Target& target : plan_.take(targets_, blocks(), persistence_, health_.up(), now)) {
@@ -323,10 +326,9 @@ void Core::fold(const std::vector<ClosedWindow>& closed, Instant now) {
   if (closed.empty()) return;
   drop_claims(now);
   touch(now);
-  Parts parts;
-  for (const ClosedWindow& each : closed) parts.set(windows_.of(each.path.prefix));
-  for (Partition i = 0; i < kPartitions; ++i) {
-    if (!parts[i]) continue;
+  // Those of which nothing closed too: a restart need not read what they have not.
+  for (Partition i = 0; i < (windows_.is_divided() ? kPartitions : 1); ++i) {
+    if (!windows_.mine()[i]) continue;
     const OpenWindows& open = windows_.at(i);
     outbox_.notes.push_back(
         {windows_.note(i),

@@ -59,7 +59,7 @@ class Core {
   // What others appended; nothing is admitted meanwhile.
   void take(const Foreign& foreign, Instant now);
 
-  void advance(Instant now);
+  void advance(Instant now, CoreShare share = CoreShare::all);
   const Outbox& outbox() const noexcept { return outbox_; }
   void outbox_is_durable() { outbox_ = {}; }
   void keep(const std::vector<Note>& notes);  // of others, with the core's own

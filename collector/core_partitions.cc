@@ -127,7 +127,7 @@ void Core::read_open(const Parts& parts, const EventLog& log) {
   std::array<event::Position, kPartitions> from{};
   event::Position after = end;
   for (Partition i = 0; i < kPartitions; ++i) {
-    if (!parts[i] || (i > 0 && !windows_.is_shared())) continue;
+    if (!parts[i] || (i > 0 && !windows_.is_divided())) continue;
     auto note = log.note(windows_.note(i));
     if (!note) note = log.note(kProgressOfAll);
     // An older version wrote no bias.

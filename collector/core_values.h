@@ -12,6 +12,9 @@
 
 namespace isochrone::collector {
 
+// How much of the windows that are due a step folds; the rest later ones do, while windows().has_due().
+enum class CoreShare : std::uint8_t { all, one_partition };
+
 // Since its life began.
 struct CoreCounts {
   std::uint64_t duplicates = 0;

@@ -345,9 +345,11 @@ void Engine::look_at_probers() {
 void Engine::tick() {
   look_at_clock();
   if (catch_up() && shares_) share_out();
-  core_.advance(now());
+  core_.advance(now(), CoreShare::one_partition);
   look_at_probers();
   flush_outbox();
+  // Posts come in between.
+  timer_.start(core_.windows().has_due(now()) ? Millis(1) : kTick, kTick);
   // Of a shared log one collector gives up what is old.
   if (loop_.now() >= next_trim_ && core_.windows().mine()[kCommon]) trim();
 }

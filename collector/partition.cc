@@ -26,8 +26,10 @@ Partition partition_of(const Prefix& prefix) {
   return static_cast<Partition>(spread() % kPartitions);
 }
 
-PartitionedWindows::PartitionedWindows(Millis length, Millis lateness)
-    : length_(length), lateness_(lateness), windows_(1, OpenWindows(length, lateness)) {
+PartitionedWindows::PartitionedWindows(Millis length, Millis lateness, bool is_divided)
+    : length_(length),
+      lateness_(lateness),
+      windows_(is_divided ? kPartitions : 1, OpenWindows(length, lateness)) {
   mine_.set();
 }
 
@@ -44,7 +46,7 @@ void PartitionedWindows::leave(Partition partition) {
 }
 
 std::string PartitionedWindows::note(Partition partition) const {
-  return is_shared() ? fmt::format("progress/{:02}", partition) : "progress";
+  return is_divided() ? fmt::format("progress/{:02}", partition) : "progress";
 }
 
 const MethodBias& PartitionedWindows::bias() const {
@@ -70,7 +72,7 @@ std::vector<ClosedWindow> PartitionedWindows::close_each(Close close) {
     auto closed = close(windows_[i]);
     std::move(closed.begin(), closed.end(), std::back_inserter(all));
   }
-  if (!is_shared()) return all;
+  if (!is_divided()) return all;
   std::sort(all.begin(), all.end(), [](const ClosedWindow& a, const ClosedWindow& b) {
     return std::tie(a.end, a.path) < std::tie(b.end, b.path);
   });
@@ -79,6 +81,25 @@ std::vector<ClosedWindow> PartitionedWindows::close_each(Close close) {
 
 std::vector<ClosedWindow> PartitionedWindows::close(Instant now) {
   return close_each([now](OpenWindows& windows) { return windows.close(now); });
+}
+
+std::vector<ClosedWindow> PartitionedWindows::close_next(Instant now) {
+  for (Partition i = 0; i < windows_.size(); ++i) {
+    // What has nothing to close takes nothing older any more, now as well as in its turn.
+    if (mine_[i] && !windows_[i].has_due(now)) windows_[i].close(now);
+  }
+  for (Partition i = 0; i < windows_.size(); ++i) {
+    turn_ = (turn_ + 1) % windows_.size();
+    if (mine_[turn_] && windows_[turn_].has_due(now)) return windows_[turn_].close(now);
+  }
+  return {};
+}
+
+bool PartitionedWindows::has_due(Instant now) const noexcept {
+  for (Partition i = 0; i < windows_.size(); ++i) {
+    if (mine_[i] && windows_[i].has_due(now)) return true;
+  }
+  return false;
 }
 
 std::vector<ClosedWindow> PartitionedWindows::close_all() {

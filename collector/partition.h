@@ -6,7 +6,8 @@
 // it and what it splits into stay together. The number is part of the log: it never changes. What is no
 // prefix's (targets, verdicts on sites, retention) is the common partition's.
 //
-// A log that is nobody else's has one partition, and all of it is reduced here.
+// Of a log that is nobody else's all are reduced here. They still close one after the other, so that posts need not
+// wait until a window of all networks is folded. Only where rows are laid over many networks (rows.h) there is one.
 //
 // Threads:  one thread.
 // Cost:     a partition is found in constant time; closing visits the partitions that are reduced here.
@@ -30,17 +31,17 @@ Partition partition_of(const Prefix& prefix);
 
 class PartitionedWindows {
  public:
-  PartitionedWindows(Millis length, Millis lateness);
+  PartitionedWindows(Millis length, Millis lateness, bool is_divided);
 
-  // From now on the log has partitions, and none is reduced here until take().
+  // From now on the log has other writers, and no partition is reduced here until take().
   void share();
   void take(Partition partition);
   // Drops what is open of it.
   void leave(Partition partition);
   const Parts& mine() const noexcept { return mine_; }
-  bool is_shared() const noexcept { return windows_.size() > 1; }
-  // Where a prefix's samples go, shared or not.
-  Partition of(const Prefix& prefix) const { return is_shared() ? partition_of(prefix) : 0; }
+  bool is_divided() const noexcept { return windows_.size() > 1; }
+  // Where a prefix's samples go, divided or not.
+  Partition of(const Prefix& prefix) const { return is_divided() ? partition_of(prefix) : 0; }
   bool is_mine(const Prefix& prefix) const { return mine_[of(prefix)]; }
   // What the log calls the mark of progress of a partition.
   std::string note(Partition partition) const;
@@ -49,6 +50,9 @@ class PartitionedWindows {
   std::optional<OpenWindows::Added> add(const Path& path, const Sample& sample,
                                         event::Position position);
   std::vector<ClosedWindow> close(Instant now);
+  // Of one partition in turn; has_due() says whether another one waits.
+  std::vector<ClosedWindow> close_next(Instant now);
+  bool has_due(Instant now) const noexcept;
   std::vector<ClosedWindow> close_all();
   void forget_the_future(Instant now) noexcept;
   void renumber(const std::function<std::optional<routing::SiteId>(routing::SiteId)>& new_id);
@@ -67,7 +71,8 @@ class PartitionedWindows {
   Millis length_;
   Millis lateness_;
   Parts mine_;
-  std::vector<OpenWindows> windows_;  // by Partition; one where nothing is shared
+  std::vector<OpenWindows> windows_;  // by Partition; one where nothing is divided
+  Partition turn_ = 0;
 };
 
 }  // namespace isochrone::collector

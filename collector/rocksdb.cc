@@ -65,6 +65,7 @@ rocksdb::DBOptions database_options() {
   options.max_open_files = 512;
   options.keep_log_file_num = 4;
   options.max_total_wal_size = 4 * kWriteBufferBytes;
+  options.bytes_per_sync = 512 * 1024;  // or the next sync waits for a whole file of another
   return options;
 }
 

@@ -137,9 +137,7 @@ void OpenWindows::close_first(std::vector<ClosedWindow>& closed) {
 
 std::vector<ClosedWindow> OpenWindows::close(Instant now) {
   std::vector<ClosedWindow> closed;
-  while (!windows_.empty() && windows_.begin()->first + length_ + lateness_ <= now) {
-    close_first(closed);
-  }
+  while (has_due(now)) close_first(closed);
   // Also what had no events is closed: nothing may still be added to it.
   closed_until_ = std::max(closed_until_, takes_from(now));
   return closed;

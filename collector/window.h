@@ -79,6 +79,10 @@ class OpenWindows {
 
   std::vector<ClosedWindow> close_all();
 
+  bool has_due(Instant now) const noexcept {
+    return !windows_.empty() && windows_.begin()->first + length_ + lateness_ <= now;
+  }
+
   // Everything before this is closed.
   Instant closed_until() const noexcept { return closed_until_; }
   void restore_closed_until(Instant until) noexcept { closed_until_ = until; }

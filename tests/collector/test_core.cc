@@ -113,6 +113,45 @@ TEST(Core, GivesTheSameBytesInAnyOrder) {
   EXPECT_FALSE(bytes[0].empty());
 }
 
+// In shares, with posts and ends of lives in between, comes to what it comes to at once.
+TEST(Core, FoldsWhatIsDueInShares) {
+  Bench at_once;
+  Bench in_shares;
+  Random random(9);
+  for (std::uint64_t i = 1; i <= 600; ++i) {
+    const std::string prefix = "10." + std::to_string(random.below(60)) + ".3.0/24";
+    const auto event = measured(i, i % 2 == 0 ? "fra" : "iad", prefix.c_str(), kStart,
+                                Micros(random.below(90'000) + 1), some_method(random));
+    at_once.post({event}, kStart);
+    in_shares.post({event}, kStart);
+  }
+  const Instant due = kStart + Seconds(2);
+  at_once.advance(due);
+  std::size_t shares = 0;
+  std::size_t most = 0;
+  while (in_shares.core.windows().has_due(due)) {
+    const std::size_t before = in_shares.said.size();
+    in_shares.core.advance(due, CoreShare::one_partition);
+    in_shares.drain();
+    most = std::max(most, in_shares.said.size() - before);
+    // What closed takes nothing more, and what waits for its turn still does not take it twice.
+    in_shares.post({measured(1, "fra", "10.1.3.0/24", kStart, Micros(1))}, due);
+    ASSERT_LE(++shares, kPartitions);
+  }
+  EXPECT_GT(shares, 8U);
+  EXPECT_LT(most, at_once.said.size() / 3);
+  EXPECT_EQ(in_shares.core.counts().samples_reduced, 600U);
+  const auto bytes_of = [](const Bench& bench) {
+    std::vector<std::string> states;
+    for (const auto& state : bench.all<event::State>()) {
+      states.push_back(event::to_protobuf({id(1, "x"), kStart, {}, state}));
+    }
+    std::sort(states.begin(), states.end());
+    return states;
+  };
+  EXPECT_EQ(bytes_of(in_shares), bytes_of(at_once));
+}
+
 TEST(Core, AsksForTargetsInTheStepThatBroughtTheDemand) {
   Bench bench;
   event::Event demand{id(1, "dns-ns1"), kStart, {}, {}};
@@ -227,6 +266,15 @@ class Lives {
     core_->advance(now);
     flush(now);
   }
+  // In shares, each of which is the last thing that a life does.
+  void advance_dying(Instant now) {
+    while (core_->windows().has_due(now)) {
+      core_->advance(now, CoreShare::one_partition);
+      flush(now);
+      begin(now);
+    }
+    advance(now);
+  }
   bool is_silent() const { return core_->health().sites()[0].is_silent; }
   std::uint32_t samples() const { return collector::samples(*core_); }
   std::string state() const {
@@ -281,6 +329,7 @@ std::string state_after(int lives_per_event, const std::filesystem::path& folder
       lives.begin(events[i].time);
       lives.post(events[i], events[i].time);
     }
+    if (lives_per_event > 0) lives.advance_dying(events[i].time);
     lives.advance(events[i].time);
     if (lives_per_event > 0 && i % 5 == 0) lives.begin(events[i].time);
   }
