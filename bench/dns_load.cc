@@ -8,12 +8,14 @@
 // waking a sleeper would be charged to the server that is measured. Everything is built before the
 // clock starts; SIGINT ends the run early. Prints one JSON object (load_report.h).
 #include <netinet/in.h>
+#include <netinet/udp.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <iostream>
 #include <string>
 #include <vector>
@@ -42,6 +44,7 @@ struct Options {
   std::size_t outstanding = 128;
   std::size_t sockets = 1;
   std::size_t burst = kBatch;  // questions from one socket before the next one's turn
+  bool joins = false;
   int pid = 0;
   int cpu = -1;
 };
@@ -56,6 +59,8 @@ void usage() {
       "  --edns            add an OPT record  --dnssec  with DO set\n"
       "  --rate QPS        open loop at that rate, instead of as fast as answers come\n"
       "  --sockets N       ask from so many ports in turn (1)  --burst N  so many from each (32)\n"
+      "  --join            questions of one size that leave one port together are one message "
+      "(UDP_SEGMENT)\n"
       "  --seconds S (2)  --outstanding N (128)  --seed N (1)\n"
       "  --pid PID         the server's process, for CPU per answer\n"
       "  --cpu N           run on this core");
@@ -89,6 +94,8 @@ bool parse(int argc, char** argv, Options& options) {
     const std::string flag = argv[i];
     if (flag == "--edns") {
       options.questions.edns = true;
+    } else if (flag == "--join") {
+      options.joins = true;
     } else if (flag == "--dnssec") {
       options.questions.dnssec = true;
     } else if (i + 1 >= argc || !set(options, flag, argv[++i])) {
@@ -166,13 +173,36 @@ class Load {
     }
     const Fd& socket = sockets_[next_socket_++ % sockets_.size()];
     const int sent =
-        ::sendmmsg(socket.get(), out_.data(), static_cast<unsigned>(count), MSG_DONTWAIT);
+        options_.joins && is_one_size(count)
+            ? send_joined(socket, count)
+            : ::sendmmsg(socket.get(), out_.data(), static_cast<unsigned>(count), MSG_DONTWAIT);
     if (sent <= 0) return 0;
     if (in_flight_ == 0) last_progress_ = now;
     next_id_ = static_cast<std::uint16_t>(next_id_ + sent);
     in_flight_ += static_cast<std::size_t>(sent);
     tally_->sent += static_cast<std::uint64_t>(sent);
     return static_cast<std::size_t>(sent);
+  }
+
+  bool is_one_size(std::size_t count) const {
+    return std::all_of(vectors_out_.begin(), vectors_out_.begin() + static_cast<long>(count),
+                       [this](const iovec& one) { return one.iov_len == vectors_out_[0].iov_len; });
+  }
+
+  int send_joined(const Fd& socket, std::size_t count) {
+    alignas(cmsghdr) std::array<std::uint8_t, CMSG_SPACE(sizeof(std::uint16_t))> octets{};
+    msghdr header{};
+    header.msg_iov = vectors_out_.data();
+    header.msg_iovlen = count;
+    header.msg_control = octets.data();
+    header.msg_controllen = octets.size();
+    cmsghdr* control = CMSG_FIRSTHDR(&header);
+    control->cmsg_level = SOL_UDP;
+    control->cmsg_type = UDP_SEGMENT;
+    control->cmsg_len = CMSG_LEN(sizeof(std::uint16_t));
+    const auto segment = static_cast<std::uint16_t>(vectors_out_[0].iov_len);
+    std::memcpy(CMSG_DATA(control), &segment, sizeof segment);
+    return ::sendmsg(socket.get(), &header, MSG_DONTWAIT) > 0 ? static_cast<int>(count) : 0;
   }
 
   void receive() {

@@ -121,6 +121,12 @@ void date(std::string& body, const std::vector<std::size_t>& offsets) {
   for (const std::size_t at : offsets) std::memcpy(body.data() + at, &now, sizeof now);
 }
 
+// At a given rate acknowledgements are timed when all networks have been seen once and decided about: that
+// twenty thousand appear in one second is not what the rate stands for.
+Clock::duration warm_up(const Settings& settings) {
+  return settings.rate > 0 ? std::chrono::seconds(2) : std::chrono::seconds(0);
+}
+
 void client(std::uint16_t port, std::size_t site, const Settings& settings, std::size_t clients,
             Measured& to) {
   const Posts posts(site);
@@ -141,9 +147,9 @@ void client(std::uint16_t port, std::size_t site, const Settings& settings, std:
   for (std::uint64_t n = 0; n < count && Clock::now() < end; ++n) {
     auto sent = Clock::now();
     if (settings.rate > 0) {
-      // From when it should have been sent: a stall counts for all that it held up.
+      // From when it should have been sent: a stall counts for all that it held up. Clients take turns.
       sent = start + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(
-                         static_cast<double>(n * kBatch * clients) / settings.rate));
+                         static_cast<double>((n * clients + site) * kBatch) / settings.rate));
       std::this_thread::sleep_until(sent);
     }
     date(bodies[n], time_offsets(bodies[n]));
@@ -156,6 +162,7 @@ void client(std::uint16_t port, std::size_t site, const Settings& settings, std:
       std::exit(1);
     }
     to.events += kBatch;
+    if (sent < start + warm_up(settings)) continue;
     to.ack_ms.push_back(std::chrono::duration<double, std::milli>(Clock::now() - sent).count());
   }
   to.seconds = std::chrono::duration<double>(Clock::now() - start).count();
@@ -261,7 +268,12 @@ Measured peer(const Settings& settings, Write write) {
   const auto start = Clock::now();
   std::uint64_t batch = 0;
   while (all.seconds < settings.seconds) {
-    const auto sent = Clock::now();
+    auto sent = Clock::now();
+    if (settings.rate > 0) {
+      sent = start + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(
+                         static_cast<double>(batch * kBatch) / settings.rate));
+      std::this_thread::sleep_until(sent);
+    }
     write(batch++);
     const auto done = Clock::now();
     all.ack_ms.push_back(std::chrono::duration<double, std::milli>(done - sent).count());

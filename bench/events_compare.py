@@ -145,13 +145,16 @@ def run(build, options):
                 folder.mkdir()
                 rows.setdefault(name, []).append(measure(folder))
                 shutil.rmtree(folder)
-            # At half of what it took and at half of what is wanted: how long an acknowledgement takes when
-            # there is room.
+            # At half of what it took, at half of what is wanted and beside the disk alone, and at what is
+            # wanted with and without readers: how long an acknowledgement takes when there is room.
             half = rows["isochrone"][-1]["events_per_s"] / 2
-            for name, rate in {"isochrone at half": half, "isochrone at 200 k": 200_000}.items():
+            for name, what, rate, readers in (
+                    ("isochrone at half", "collector", half, 0), ("isochrone at 200 k", "collector", 200_000, 0),
+                    ("append at 200 k", "append", 200_000, 0), ("isochrone at 400 k", "collector", 400_000, 0),
+                    (f"{READERS} readers, 400 k", "collector", 400_000, READERS)):
                 folder = where / f"slow-{number}"
                 folder.mkdir()
-                rows.setdefault(name, []).append(tool(build, "collector", folder, options.seconds, rate))
+                rows.setdefault(name, []).append(tool(build, what, folder, options.seconds, rate, readers))
                 shutil.rmtree(folder)
         print("\r" + " " * 40 + "\r", end="", file=sys.stderr)
         show(rows)

@@ -34,6 +34,7 @@ struct Options {
   bool wait_in_epoll = false;
   bool is_drained = false;  // ask again until nothing is left, before waiting
   bool join_replies = false;
+  bool takes_joined = false;  // and returns them so
 };
 
 bool parse(int argc, char** argv, Options& options) {
@@ -49,6 +50,9 @@ bool parse(int argc, char** argv, Options& options) {
       options.is_drained = true;
     } else if (flag == "--gso") {
       options.join_replies = true;
+    } else if (flag == "--gro") {
+      options.takes_joined = true;
+      options.stride = 65'536;
     } else if (flag == "--batch" && i + 1 < argc) {
       options.batch = std::stoull(argv[++i]);
     } else if (flag == "--stride" && i + 1 < argc) {
@@ -85,6 +89,9 @@ class Echo {
     for (std::size_t i = 0; i < options_.batch; ++i) {
       vectors_[i] = {buffer(i), options_.stride};
       received_[i].msg_hdr = {&peers_[i], sizeof peers_[i], &vectors_[i], 1, nullptr, 0, 0};
+      if (!options_.takes_joined) continue;
+      received_[i].msg_hdr.msg_control = controls_[i].data();
+      received_[i].msg_hdr.msg_controllen = controls_[i].size();
     }
     const int got = ::recvmmsg(fd_.get(), received_.data(), static_cast<unsigned>(options_.batch),
                                flags, nullptr);
@@ -92,7 +99,8 @@ class Echo {
     const auto count = static_cast<std::size_t>(got);
     for (std::size_t i = 0; i < count; ++i) {
       vectors_[i].iov_len = received_[i].msg_len;
-      buffer(i)[2] |= 0x80;
+      const std::size_t step = options_.takes_joined ? return_joined(i) : received_[i].msg_len;
+      for (std::size_t at = 0; at + 2 < received_[i].msg_len; at += step) buffer(i)[at + 2] |= 0x80;
     }
     if (!options_.join_replies) {
       ::sendmmsg(fd_.get(), received_.data(), static_cast<unsigned>(count), 0);
@@ -100,6 +108,23 @@ class Echo {
       send_joined(count);
     }
     return true;
+  }
+
+  // The octets of one datagram of those that came as one, which go back as one.
+  std::size_t return_joined(std::size_t i) {
+    msghdr& header = received_[i].msg_hdr;
+    const cmsghdr* control = CMSG_FIRSTHDR(&header);
+    int octets = 0;
+    if (control != nullptr && control->cmsg_type == UDP_GRO) {
+      std::memcpy(&octets, CMSG_DATA(control), sizeof octets);
+    }
+    header.msg_control = nullptr;
+    header.msg_controllen = 0;
+    if (octets <= 0 || static_cast<std::size_t>(octets) >= received_[i].msg_len) {
+      return received_[i].msg_len;
+    }
+    set_segment(header, i, static_cast<std::size_t>(octets));
+    return static_cast<std::size_t>(octets);
   }
 
   // Neighbours for the same peer with the same size leave as one message, which is cut apart below.
@@ -125,7 +150,7 @@ class Echo {
 
   void set_segment(msghdr& header, std::size_t at, std::size_t octets) {
     header.msg_control = controls_[at].data();
-    header.msg_controllen = controls_[at].size();
+    header.msg_controllen = CMSG_SPACE(sizeof(std::uint16_t));
     cmsghdr* control = CMSG_FIRSTHDR(&header);
     control->cmsg_level = SOL_UDP;
     control->cmsg_type = UDP_SEGMENT;
@@ -141,7 +166,7 @@ class Echo {
   std::array<iovec, kMaxBatch> vectors_{};
   std::array<mmsghdr, kMaxBatch> received_{};
   std::array<mmsghdr, kMaxBatch> joined_{};
-  struct alignas(cmsghdr) Control : std::array<std::uint8_t, CMSG_SPACE(sizeof(std::uint16_t))> {};
+  struct alignas(cmsghdr) Control : std::array<std::uint8_t, CMSG_SPACE(sizeof(int))> {};
   std::array<Control, kMaxBatch> controls_{};
 };
 
@@ -156,7 +181,9 @@ int main(int argc, char** argv) {
         "  --stride N (2048)   octets between buffers\n"
         "  --epoll             wait in epoll_wait instead of in recvmmsg\n"
         "  --drain             with --epoll: receive until nothing is left before waiting again\n"
-        "  --gso               replies of one size to one peer leave as one message (UDP_SEGMENT)");
+        "  --gso               replies of one size to one peer leave as one message (UDP_SEGMENT)\n"
+        "  --gro               takes datagrams that the kernel joined (UDP_GRO), returns them "
+        "joined");
     return 2;
   }
   Fd fd(::socket(options.listen.address.is_v4() ? AF_INET : AF_INET6, SOCK_DGRAM, 0));
@@ -164,6 +191,8 @@ int main(int argc, char** argv) {
   const auto length = options.listen.to_sockaddr(address);
   const int buffer_bytes = 4 << 20;
   ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &buffer_bytes, sizeof buffer_bytes);
+  const int yes = 1;
+  if (options.takes_joined) ::setsockopt(fd.get(), SOL_UDP, UDP_GRO, &yes, sizeof yes);
   if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), length) != 0) {
     std::perror("bench_udp_echo: bind");
     return 1;
