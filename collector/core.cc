@@ -298,7 +298,9 @@ void Core::fold(const std::vector<ClosedWindow>& closed, Instant now) {
     const auto* known = blocks().find(window.path.prefix);
     const auto* estimate = known != nullptr ? known->find(window.path.site) : nullptr;
     for (const routing::WindowSummary& seen : window.summaries) {
-      if (estimate != nullptr) juries_.listen(window.path, *estimate, seen);
+      // Another method says otherwise without lying.
+      const bool is_alike = estimate != nullptr && estimate->method == seen.method;
+      if (is_alike) juries_.listen(window.path, *estimate, seen);
     }
   }
   if (rows_.is_adaptive()) fold_blocks(closed, now);

@@ -113,6 +113,25 @@ TEST(Core, GivesTheSameBytesInAnyOrder) {
   EXPECT_FALSE(bytes[0].empty());
 }
 
+// Hosts fall silent all at once, and their last hops are nearer by far.
+TEST(Core, BelievesAProberThatBeginsToMeasureByAnotherMethod) {
+  Bench bench;
+  std::uint64_t sequence = 0;
+  for (int second = 0; second < 60; ++second) {
+    const Instant now = kStart + Seconds(second);
+    const bool is_hop = second >= 30;
+    for (int network = 0; network < 80; ++network) {
+      const std::string prefix = "10." + std::to_string(network) + ".3.0/24";
+      bench.post(
+          {measured(++sequence, "fra", prefix.c_str(), now, Micros(is_hop ? 40'000 : 140'000),
+                    is_hop ? routing::Method::hop : routing::Method::icmp)},
+          now);
+    }
+    bench.advance(now);
+  }
+  EXPECT_TRUE(bench.core.juries().is_believed(routing::SiteId(0)));
+}
+
 // In shares, with posts and ends of lives in between, comes to what it comes to at once.
 TEST(Core, FoldsWhatIsDueInShares) {
   Bench at_once;
