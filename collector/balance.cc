@@ -130,7 +130,7 @@ double Balance::weight(Instant now) const {
 }
 
 std::vector<Balance::Network> Balance::networks(const routing::PerformanceState& state,
-                                                const routing::Persistence& persistence,
+                                                const routing::PersistenceOf& persistence,
                                                 SiteMask up, Instant now) {
   std::vector<Network> networks;
   const double each = weight(now);
@@ -149,10 +149,11 @@ std::vector<Balance::Network> Balance::networks(const routing::PerformanceState&
       network.is_placed = held.placed.has_value();
     }
     const SiteMask sites = sites_for(service, key.prefix);
+    const routing::Persistence& lasts = persistence(key.prefix);
     for (const routing::PathState& path : known->paths) {
       if ((sites & routing::site_bit(path.site)) == 0 || path.estimate.samples == 0) continue;
       if ((up & routing::site_bit(path.site)) == 0) continue;
-      Micros cost = routing::score(routing::expect(path.estimate, path.usual, now, persistence),
+      Micros cost = routing::score(routing::expect(path.estimate, path.usual, now, lasts),
                                    service.objective);
       // Whoever is somewhere stays for a gain that answers would not move for either.
       if (network.now == path.site) {
@@ -188,7 +189,7 @@ bool Balance::is_needed(const std::vector<Network>& networks, const std::vector<
 }
 
 std::vector<Balance::Move> Balance::plan(const routing::PerformanceState& state,
-                                         const routing::Persistence& persistence, SiteMask up,
+                                         const routing::PersistenceOf& persistence, SiteMask up,
                                          Instant now) {
   std::vector<Move> moves;
   if (!is_bounded_ || (now < next_ && up == up_)) return moves;

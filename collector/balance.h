@@ -53,7 +53,7 @@ class Balance {
   void carried(const event::Load& load, Instant now);
   // Every kEvery, and at once when other sites are up: who has to move. The caller does as it is told.
   std::vector<Move> plan(const routing::PerformanceState& state,
-                         const routing::Persistence& persistence, routing::SiteMask up,
+                         const routing::PersistenceOf& persistence, routing::SiteMask up,
                          Instant now);
 
   const std::vector<Site>& sites() const noexcept { return sites_; }
@@ -84,7 +84,7 @@ class Balance {
   double rate(const Rate& rate, routing::ServiceId service, Instant now) const;
   double weight(Instant now) const;
   std::vector<Network> networks(const routing::PerformanceState& state,
-                                const routing::Persistence& persistence, routing::SiteMask up,
+                                const routing::PersistenceOf& persistence, routing::SiteMask up,
                                 Instant now);
   std::vector<routing::Room> rooms() const;
   void reserve(std::vector<routing::Room>& rooms, Instant now);

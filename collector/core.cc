@@ -284,7 +284,8 @@ void Core::advance(Instant now, CoreShare share) {
   fold(is_one ? windows_.close_next(now) : windows_.close(now), now);
   judge_sites(now);
   if (speaks()) {
-    for (event::Target& target : plan_.take(targets_, blocks(), persistence_, health_.up(), now)) {
+    for (event::Target& target :
+         plan_.take(targets_, blocks(), windows_.persistence(), health_.up(), now)) {
       say(std::move(target), now);
     }
   }
@@ -309,7 +310,7 @@ void Core::fold(const std::vector<ClosedWindow>& closed, Instant now) {
     const Prefix prefix = it->path.prefix;
     const Instant end = it->end;
     routing::PrefixState& known = state_.at(prefix);
-    bool has_news = false;
+    bool has_news = age(known, end);
     for (; it != closed.end() && it->path.prefix == prefix && it->end == end; ++it) {
       has_news |= weigh(known, *it);
       ++counts_.windows_closed;
@@ -319,11 +320,11 @@ void Core::fold(const std::vector<ClosedWindow>& closed, Instant now) {
       if (known.paths.empty()) state_.erase(prefix);
       continue;
     }
-    const auto micros = static_cast<std::uint64_t>(unix_nanos(end) / 1000);
-    known.version = std::max(known.version + 1, micros);
+    known.changed(end);
     decide(known, end);
     if (plan_.is_limited()) plan_.reported(prefix, targets_);
     say_state(known, now);
+    if (known.paths.empty()) state_.erase(prefix);
   }
   if (closed.empty()) return;
   drop_claims(now);
@@ -335,7 +336,7 @@ void Core::fold(const std::vector<ClosedWindow>& closed, Instant now) {
     outbox_.notes.push_back(
         {windows_.note(i),
          progress(open.closed_until(), open.oldest_position().value_or(next_measurement_)) +
-             open.bias().to_bytes()});
+             open.bias().to_bytes() + open.persistence().to_bytes()});
   }
 }
 

@@ -66,7 +66,6 @@ class Core {
 
   const routing::Topology& topology() const noexcept { return topology_; }
   const routing::PerformanceState& state() const noexcept { return state_; }
-  const routing::Persistence& persistence() const noexcept { return persistence_; }
   const SiteHealth& health() const noexcept { return health_; }
   routing::SiteStates site_states() const { return {health_.up(), health_.draining(), last_good_}; }
   const Targets& targets() const noexcept { return targets_; }
@@ -92,6 +91,7 @@ class Core {
   void fold(const std::vector<ClosedWindow>& closed, Instant now);
   void judge_sites(Instant now);
   void sweep(Instant now);
+  bool age(routing::PrefixState& known, Instant until);
   void balance(Instant now);
   void say(event::Payload payload, Instant now);
   void say_state(const routing::PrefixState& prefix, Instant now);
@@ -118,6 +118,7 @@ class Core {
   void blend_one(const Address& resolver, Instant now);
   void leave(const Parts& parts, const EventLog& log);
   void read_open(const Parts& parts, const EventLog& log);
+  event::Position read_progress(Partition partition, std::string_view note);
   bool speaks() const { return windows_.mine()[kCommon]; }
 
   Options options_;
@@ -129,7 +130,6 @@ class Core {
   Juries juries_;
   routing::PerformanceState state_;
   Rows rows_;
-  routing::Persistence persistence_;
   SiteHealth health_;
   std::vector<routing::SiteMask> last_good_;
   Targets targets_;

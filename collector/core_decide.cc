@@ -14,6 +14,16 @@ namespace {
 // Paths that are silent are looked for this often: what follows a minute late costs nothing.
 constexpr Seconds kSweep{60};
 
+// When other things than at `since` are next expected of a path that stays silent; at the end of its
+// lifetime, nothing.
+Instant next_turn(const routing::PathState& path, Seconds lifetime, Instant since) {
+  for (const Seconds span : routing::Persistence::kSpans) {
+    const Instant turn = path.estimate.at + span;
+    if (path.usual.is_known() && span < lifetime && turn > since) return turn;
+  }
+  return path.estimate.at + lifetime;
+}
+
 }  // namespace
 
 // A window into what is known of its path, and into what the path usually is.
@@ -21,14 +31,15 @@ void Core::fold(routing::PrefixState& known, routing::SiteId site,
                 const routing::WindowSummary& seen) {
   const routing::Estimate* found = known.find(site);
   const routing::Estimate before = found != nullptr ? *found : routing::Estimate{};
-  fuse(known, site, seen, windows_.at(windows_.of(known.prefix)).bias(), juries_.is_believed(site));
+  OpenWindows& open = windows_.at(windows_.of(known.prefix));
+  fuse(known, site, seen, open.bias(), juries_.is_believed(site));
   const auto path = std::find_if(known.paths.begin(), known.paths.end(),
                                  [&](const auto& each) { return each.site == site; });
   const routing::Estimate& after = path->estimate;
   if (seen.answered == 0 || after.method != seen.method) return;
   const Nanos pause = before.samples > 0 ? after.at - before.at : Nanos(0);
   if (path->usual.is_known()) {
-    persistence_.observe(pause, before.p50, path->usual.level(), seen.p50);
+    open.persistence().observe(pause, before.p50, path->usual.level(), seen.p50);
   }
   path->usual.hold(before.p50, after.p50, pause);
 }
@@ -88,41 +99,56 @@ void Core::drop_claims(Instant now) {
 bool Core::decide(routing::PrefixState& known, Instant now) {
   const std::vector<routing::Preference> before = known.preferences;
   const bool has_changed =
-      routing::decide_preferences(known, topology_, health_.up(), now, persistence_);
+      routing::decide_preferences(known, topology_, health_.up(), now,
+                                  windows_.at(windows_.of(known.prefix)).persistence());
   if (has_changed) ++counts_.preferences_changed;
   if (known.preferences != before) catchments_.change(before, known.preferences);
   return has_changed;
 }
 
 // Forgets paths nobody measured for long, and decides again where a path was silent for so long that
-// other things are expected of it than before.
+// other things are expected of it than before. Not when this looks, but at the times of events when it
+// became so, and once all that may still come is later: a replay of the log decides the same.
+bool Core::age(routing::PrefixState& known, Instant until) {
+  bool has_changed = false;
+  while (true) {
+    Instant next = Instant::max();
+    for (const routing::PathState& path : known.paths) {
+      next = std::min(next, next_turn(path, options_.path_lifetime, known.aged));
+    }
+    if (next > until) break;
+    known.aged = std::max(known.aged, next);
+    const bool has_forgotten = known.forget([&](const routing::PathState& path) {
+      return path.estimate.at + options_.path_lifetime <= known.aged;
+    }) > 0;
+    if (!decide(known, known.aged) && !has_forgotten) continue;
+    known.changed(known.aged);
+    has_changed = true;
+  }
+  known.aged = std::max(known.aged, until);
+  return has_changed;
+}
+
 void Core::sweep(Instant now) {
   if (now < last_sweep_ + kSweep) return;
   if (rows_.is_adaptive()) sweep_blocks(now);
-  const auto is_old = [&](const routing::PathState& path) {
-    return path.estimate.at + options_.path_lifetime < now;
-  };
-  const auto has_aged = [&](const routing::PathState& path) {
-    return routing::Persistence::span(now - path.estimate.at) !=
-           routing::Persistence::span(last_sweep_ - path.estimate.at);
+  last_sweep_ = now;
+  juries_.forget_old(now);
+  const auto is_due = [&](const routing::PrefixState& known) {
+    const Instant until = windows_.at(windows_.of(known.prefix)).closed_until();
+    return std::any_of(known.paths.begin(), known.paths.end(), [&](const auto& path) {
+      return next_turn(path, options_.path_lifetime, known.aged) <= until;
+    });
   };
   std::vector<Prefix> due;
   for (const auto& [prefix, known] : state_.prefixes()) {
-    const bool is_due = windows_.is_mine(prefix) &&
-                        std::any_of(known.paths.begin(), known.paths.end(), [&](const auto& path) {
-                          return is_old(path) || has_aged(path);
-                        });
-    if (is_due) due.push_back(prefix);
+    if (windows_.is_mine(prefix) && is_due(known)) due.push_back(prefix);
   }
-  last_sweep_ = now;
-  juries_.forget_old(now);
   std::sort(due.begin(), due.end());
   bool has_changed = false;
   for (const Prefix& prefix : due) {
     routing::PrefixState& known = state_.at(prefix);
-    const bool has_forgotten = known.forget(is_old) > 0;
-    if (!decide(known, now) && !has_forgotten) continue;
-    ++known.version;
+    if (!age(known, windows_.at(windows_.of(prefix)).closed_until())) continue;
     has_changed = true;
     say_state(known, now);
     if (!known.paths.empty()) continue;
@@ -135,7 +161,7 @@ void Core::sweep(Instant now) {
 // Moves who has to make room, and back who no longer has to.
 void Core::balance(Instant now) {
   bool has_changed = false;
-  for (const Balance::Move& move : balance_.plan(state_, persistence_, health_.up(), now)) {
+  for (const Balance::Move& move : balance_.plan(state_, windows_.persistence(), health_.up(), now)) {
     if (!windows_.is_mine(move.prefix)) continue;
     routing::PrefixState& known = state_.at(move.prefix);
     routing::Preference* held = known.find_preference(move.service);

@@ -48,8 +48,11 @@ void Core::apply_event(const event::Event& event, event::Position position, Inst
 
 void Core::take(const Foreign& foreign, Instant now) {
   for (const Note& note : foreign.notes) {
-    if (!note.key.starts_with(kDedupNote)) continue;
-    dedup_.restore(std::string_view(note.key).substr(kDedupNote.size()), note.bytes);
+    if (note.key.starts_with(kDedupNote)) {
+      dedup_.restore(std::string_view(note.key).substr(kDedupNote.size()), note.bytes);
+    }
+    const auto partition = windows_.of_note(note.key);
+    if (partition && !windows_.mine()[*partition]) read_progress(*partition, note.bytes);
   }
   for (std::size_t i = 0; i < foreign.events.size(); ++i) {
     const event::Event& event = foreign.events[i];
@@ -121,6 +124,25 @@ void Core::leave(const Parts& parts, const EventLog& log) {
   catchments_.count(state_, topology_.sites.size());
 }
 
+// From where the log has to be read again; 0 for what is no mark of progress.
+event::Position Core::read_progress(Partition partition, std::string_view note) {
+  constexpr std::size_t kMark = 16;
+  // Older versions wrote no persistence, and before that no bias.
+  const auto learnt = note.substr(std::min(note.size(), kMark));
+  if (note.size() < kMark || (!learnt.empty() && learnt.size() != MethodBias::kBytes &&
+                              learnt.size() != MethodBias::kBytes + routing::Persistence::kBytes)) {
+    return 0;
+  }
+  OpenWindows& open = windows_.at(partition);
+  open.bias().restore(learnt.substr(0, MethodBias::kBytes));
+  if (learnt.size() > MethodBias::kBytes) {
+    open.persistence().restore(learnt.substr(MethodBias::kBytes));
+  }
+  ByteReader in(as_bytes(note));
+  open.restore_closed_until(from_unix_nanos(static_cast<std::int64_t>(in.u64())));
+  return in.u64();
+}
+
 // What is open of these partitions: the measurements after their marks of progress.
 void Core::read_open(const Parts& parts, const EventLog& log) {
   const event::Position end = log.last(event::Channel::measurement);
@@ -130,13 +152,7 @@ void Core::read_open(const Parts& parts, const EventLog& log) {
     if (!parts[i] || (i > 0 && !windows_.is_divided())) continue;
     auto note = log.note(windows_.note(i));
     if (!note) note = log.note(kProgressOfAll);
-    // An older version wrote no bias.
-    if (note && (note->size() == 16 || note->size() == 16 + MethodBias::kBytes)) {
-      ByteReader in(as_bytes(*note));
-      windows_.at(i).bias().restore(std::string_view(*note).substr(16));
-      windows_.at(i).restore_closed_until(from_unix_nanos(static_cast<std::int64_t>(in.u64())));
-      from[i] = in.u64();
-    }
+    if (note) from[i] = read_progress(i, *note);
     after = std::min(after, from[i] > 0 ? from[i] - 1 : 0);
   }
   while (after < end) {

@@ -105,8 +105,7 @@ void Core::blend_one(const Address& resolver, Instant now) {
       known.paths[i].estimate.at = paths[i].estimate.at;
   }
   if (!decide(known, now) && !is_other) return;
-  const auto micros = static_cast<std::uint64_t>(unix_nanos(now) / 1'000);
-  known.version = std::max(known.version + 1, micros);
+  known.changed(now);
   say_state(known, now);
   if (known.paths.empty()) state_.erase(prefix);
   touch(now);

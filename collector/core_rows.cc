@@ -67,6 +67,7 @@ void Core::lay_rows(const Prefix& start, Instant at, Instant now) {
 
 void Core::lay_row(routing::PrefixState row, Instant at, Instant now) {
   routing::PrefixState& known = state_.at(row.prefix);
+  const bool has_aged = age(known, at);
   for (routing::PathState& path : row.paths) {
     const auto before = std::find_if(known.paths.begin(), known.paths.end(),
                                      [&](const auto& one) { return one.site == path.site; });
@@ -82,8 +83,8 @@ void Core::lay_row(routing::PrefixState row, Instant at, Instant now) {
   const bool is_other = known.paths != row.paths;
   known.paths = std::move(row.paths);
   rows_.laid(known.prefix);
-  if (!decide(known, at) && !is_other) return;
-  known.version = std::max(known.version + 1, static_cast<std::uint64_t>(unix_nanos(at) / 1'000));
+  if (!decide(known, at) && !is_other && !has_aged) return;
+  known.changed(at);
   say_state(known, now);
 }
 
@@ -95,7 +96,7 @@ void Core::withdraw_row(const Prefix& row, Instant at, Instant now) {
   known.paths.clear();
   const std::vector<routing::Preference> before = std::exchange(known.preferences, {});
   catchments_.change(before, {});
-  known.version = std::max(known.version + 1, static_cast<std::uint64_t>(unix_nanos(at) / 1'000));
+  known.changed(at);
   say_state(known, now);
   state_.erase(row);
 }

@@ -49,11 +49,25 @@ std::string PartitionedWindows::note(Partition partition) const {
   return is_divided() ? fmt::format("progress/{:02}", partition) : "progress";
 }
 
+std::optional<Partition> PartitionedWindows::of_note(std::string_view key) const {
+  if (!key.starts_with("progress")) return std::nullopt;
+  for (Partition i = 0; i < windows_.size(); ++i) {
+    if (key == note(i)) return i;
+  }
+  return std::nullopt;
+}
+
 const MethodBias& PartitionedWindows::bias() const {
   for (Partition i = 0; i < windows_.size(); ++i) {
     if (mine_[i]) return windows_[i].bias();
   }
   return windows_.front().bias();
+}
+
+routing::PersistenceOf PartitionedWindows::persistence() const {
+  return [this](const Prefix& prefix) -> const routing::Persistence& {
+    return windows_[of(prefix)].persistence();
+  };
 }
 
 std::optional<OpenWindows::Added> PartitionedWindows::add(const Path& path, const Sample& sample,

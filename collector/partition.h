@@ -14,7 +14,9 @@
 #pragma once
 
 #include <bitset>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "collector/window.h"
@@ -45,6 +47,7 @@ class PartitionedWindows {
   bool is_mine(const Prefix& prefix) const { return mine_[of(prefix)]; }
   // What the log calls the mark of progress of a partition.
   std::string note(Partition partition) const;
+  std::optional<Partition> of_note(std::string_view key) const;
 
   // As OpenWindows. What is of another's partition is left to it: nothing.
   std::optional<OpenWindows::Added> add(const Path& path, const Sample& sample,
@@ -61,6 +64,8 @@ class PartitionedWindows {
   std::size_t open_samples() const noexcept;
 
   const MethodBias& bias() const;  // of the first of mine; of the first, when there is none
+  // Of the partition that a prefix lies in. Valid as long as this is.
+  routing::PersistenceOf persistence() const;
   OpenWindows& at(Partition partition) { return windows_[partition]; }
   const OpenWindows& at(Partition partition) const { return windows_[partition]; }
 

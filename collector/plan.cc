@@ -24,12 +24,13 @@ std::vector<std::optional<routing::Location>> locations(const routing::Topology&
 }
 
 std::vector<routing::Seen> paths_of(const routing::PrefixState* state,
-                                    const routing::Persistence& persistence, Instant now) {
+                                    const routing::PersistenceOf& persistence, Instant now) {
   std::vector<routing::Seen> seen;
   if (state == nullptr) return seen;
+  const routing::Persistence& lasts = persistence(state->prefix);
   for (const routing::PathState& path : state->paths) {
     if (path.estimate.samples == 0) continue;
-    const Micros rtt = routing::expect(path.estimate, path.usual, now, persistence).p50;
+    const Micros rtt = routing::expect(path.estimate, path.usual, now, lasts).p50;
     seen.push_back({path.site, rtt, now - path.estimate.at});
   }
   return seen;
@@ -85,7 +86,7 @@ void Plan::enqueue(Targets::Known& known) {
 }
 
 std::vector<event::Target> Plan::take(Targets& targets, const routing::PerformanceState& state,
-                                      const routing::Persistence& persistence, SiteMask up,
+                                      const routing::PersistenceOf& persistence, SiteMask up,
                                       Instant now) {
   std::vector<event::Target> found;
   if (now >= next_mesh_) {

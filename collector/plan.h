@@ -42,7 +42,7 @@ class Plan {
   void reported(const Prefix& prefix, Targets& targets);
   // What is to be measured from now on.
   std::vector<event::Target> take(Targets& targets, const routing::PerformanceState& state,
-                                  const routing::Persistence& persistence, routing::SiteMask up,
+                                  const routing::PersistenceOf& persistence, routing::SiteMask up,
                                   Instant now);
   // Networks about which a decision is due.
   std::size_t waiting() const noexcept { return waiting_.size(); }

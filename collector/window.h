@@ -99,6 +99,9 @@ class OpenWindows {
   // What methods say more than others here.
   MethodBias& bias() noexcept { return bias_; }
   const MethodBias& bias() const noexcept { return bias_; }
+  // How long its paths stay away from what they usually are.
+  routing::Persistence& persistence() noexcept { return persistence_; }
+  const routing::Persistence& persistence() const noexcept { return persistence_; }
 
   std::size_t open_windows() const noexcept { return windows_.size(); }
   std::size_t open_samples() const noexcept { return samples_; }
@@ -121,6 +124,7 @@ class OpenWindows {
   Millis lateness_;
   Instant closed_until_{};
   MethodBias bias_;
+  routing::Persistence persistence_;
   std::size_t samples_ = 0;
   std::map<Instant, Window> windows_;  // by start
 };

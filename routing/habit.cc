@@ -4,7 +4,10 @@
 #include "routing/habit.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+
+#include "base/bytes.h"
 
 namespace isochrone::routing {
 namespace {
@@ -71,6 +74,25 @@ double Persistence::share(Nanos age) const {
   const Sums& sums = sums_[at - 1];
   const double seen = sums.both + kPriorWeight * kPrior[at - 1];
   return std::clamp(seen / (sums.before + kPriorWeight), 0.0, 1.0);
+}
+
+std::string Persistence::to_bytes() const {
+  std::string bytes(kBytes, '\0');
+  ByteWriter out({reinterpret_cast<std::uint8_t*>(bytes.data()), bytes.size()});
+  for (const Sums& sums : sums_) {
+    out.u64(std::bit_cast<std::uint64_t>(sums.both));
+    out.u64(std::bit_cast<std::uint64_t>(sums.before));
+  }
+  return bytes;
+}
+
+void Persistence::restore(std::string_view bytes) {
+  if (bytes.size() != kBytes) return;
+  ByteReader in({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
+  for (Sums& sums : sums_) {
+    sums.both = std::bit_cast<double>(in.u64());
+    sums.before = std::bit_cast<double>(in.u64());
+  }
 }
 
 Estimate expect(const Estimate& estimate, const Usual& usual, Instant now,

@@ -6,13 +6,17 @@
 // learnt from all paths: whenever one is measured again after a pause, it tells whether what it was
 // last or what it usually is was the better forecast.
 //
-// Threads:  values of the thread that reduces; known to the reducer alone, a restart begins them anew.
+// Threads:  values of the thread that reduces, and known to it alone. A restart begins Usual anew.
 // Units:    Micros; shares 0..1.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
 
+#include "base/ip.h"
 #include "base/time.h"
 #include "routing/estimate.h"
 
@@ -59,6 +63,11 @@ class Persistence {
   // In which span an age is: decisions change by silence alone only where this does.
   static std::size_t span(Nanos age);
 
+  std::string to_bytes() const;
+  // What is not kBytes is left alone.
+  void restore(std::string_view bytes);
+  static constexpr std::size_t kBytes = kSpans.size() * 2 * sizeof(double);
+
  private:
   struct Sums {
     double both = 0;    // departure before times departure after
@@ -66,6 +75,9 @@ class Persistence {
   };
   std::array<Sums, kSpans.size()> sums_{};  // by span, from the second on
 };
+
+// Where there are several, which one a prefix goes by.
+using PersistenceOf = std::function<const Persistence&(const Prefix&)>;
 
 // The estimate as it is expected to be at `now`, when it was last measured at estimate.at.
 Estimate expect(const Estimate& estimate, const Usual& usual, Instant now,

@@ -69,7 +69,12 @@ bool PrefixState::forget_preference(ServiceId service) {
   return true;
 }
 
+void PrefixState::changed(Instant at) {
+  version = std::max(version + 1, static_cast<std::uint64_t>(unix_nanos(at) / 1'000));
+}
+
 void PrefixState::forget_the_future(Instant now) {
+  aged = std::min(aged, now);
   for (Preference& preference : preferences) {
     for (Instant* at : {&preference.chosen, &preference.beaten, &preference.hour}) {
       *at = std::min(*at, now);

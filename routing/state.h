@@ -64,6 +64,7 @@ struct PrefixState {
   std::vector<PathState> paths;
   std::vector<Preference> preferences;
   std::vector<View> views{};  // by site, then method
+  Instant aged{};             // until when its silence is decided upon; known to the reducer alone
 
   // Valid until the next change; null when there is none.
   const Estimate* find(SiteId site) const;
@@ -75,6 +76,8 @@ struct PrefixState {
   Preference* find_preference(ServiceId service);
   void prefer(ServiceId service, SiteId site);
   bool forget_preference(ServiceId service);  // false when there was none
+  // Raises the version, to the microseconds of that time if those are more.
+  void changed(Instant at);
   // Nothing was before `now`: the clock was set back.
   void forget_the_future(Instant now);
 };
