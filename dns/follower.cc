@@ -259,7 +259,9 @@ class StateFollower::Builder {
     const Nanos took = thread_.loop().now() - now;
     next_save_ = now + std::max<Nanos>(kSaveInterval - Millis(50), took * kSaveShare);
     next_position_save_ = now + kPositionInterval;
-    is_state_unsaved_ = is_position_unsaved_ = is_save_urgent_ = false;
+    is_position_unsaved_ = is_save_urgent_ = false;
+    // What is about to be compiled is written now, but answered with the next generation: that is written then.
+    is_state_unsaved_ = is_compile_due_;
     is_writing_ = true;
     if (!writer_) writer_ = std::make_unique<TaskThread>("dns-snapshot");
     writer_->post([this, file = inputs_.snapshot_file, bytes = std::move(bytes),
