@@ -89,14 +89,15 @@ void PrefixEditor::rewrite(Family family) {
     if (regions.empty() || !regions.back().contains(prefix)) regions.push_back(prefix);
   }
   changed.clear();
-  const int length = PrefixTree::whole_bits(family);
   const auto block_at = [&](Position first, int bits) {
     return Prefix(Address::from_bits(family, static_cast<std::uint64_t>(first >> 64),
                                      static_cast<std::uint64_t>(first)),
                   bits);
   };
   tree_.rewrite(family, regions,
-                {[&](Position first) { return steps_of(block_at(first, length)); },
+                {[&](Position first, unsigned bits) {
+                   return steps_of(block_at(first, static_cast<int>(bits)));
+                 },
                  [&](Position first, unsigned bits) {
                    return throughout(block_at(first, static_cast<int>(bits)));
                  }});
@@ -210,17 +211,27 @@ RankingId PrefixEditor::around(const Prefix& block) const {
   return otherwise_;
 }
 
-std::vector<Step> PrefixEditor::steps_of(const Prefix& block) const {
+// `part`: a block that rows are kept by, or a part of one.
+std::vector<Step> PrefixEditor::steps_of(const Prefix& part) const {
+  const Prefix block = block_of(part);
+  const auto known = blocks_.find(block);
+  const Block none;
+  const Block& all = known != blocks_.end() ? known->second : none;
   std::vector<PrefixRow> rows;
-  if (const auto known = blocks_.find(block); known != blocks_.end()) {
-    rows.reserve(known->second.size());
-    for (const Row& row : known->second) {
-      const auto address = Address::from_bits(block.family(), row.high, row.low);
-      rows.push_back({Prefix(address, row.length), row.ranking});
-    }
+  const auto begin = std::lower_bound(all.begin(), all.end(), row_of(part, otherwise_));
+  for (auto row = begin; row != all.end(); ++row) {
+    const auto address = Address::from_bits(part.family(), row->high, row->low);
+    if (!part.contains(address)) break;
+    rows.push_back({Prefix(address, row->length), row->ranking});
   }
-  return flatten(rows, around(block), position_of(block.address()),
-                 static_cast<unsigned>(block.length()));
+  std::optional<RankingId> outside;
+  for (int length = part.length() - 1; length > block.length() && !outside; --length) {
+    const Row row = row_of(Prefix(part.address(), length), otherwise_);
+    const auto at = std::lower_bound(all.begin(), begin, row);
+    if (at != begin && !(row < *at)) outside = at->ranking;
+  }
+  return flatten(rows, outside ? *outside : around(block), position_of(part.address()),
+                 static_cast<unsigned>(part.length()));
 }
 
 }  // namespace isochrone::routing

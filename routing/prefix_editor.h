@@ -71,7 +71,7 @@ class PrefixEditor {
   bool put(const Prefix& prefix, RankingId ranking);  // false: it was so already
   bool take(const Prefix& prefix);
   RankingId around(const Prefix& block) const;
-  std::vector<Step> steps_of(const Prefix& block) const;
+  std::vector<Step> steps_of(const Prefix& part) const;
   std::optional<RankingId> throughout(const Prefix& block) const;
   void count(const Prefix& prefix, bool is_more);
   void rewrite(Family family);

@@ -96,6 +96,17 @@ std::uint32_t write_page(PrefixArena& arena, const Slots& slots, unsigned length
   return place;
 }
 
+Entry entry_in_page(const PrefixArena& arena, std::uint32_t page, unsigned slot) {
+  const auto* references = bytes_of(arena.at(page));
+  const auto reference = load<Reference>(references + slot * sizeof(Reference));
+  if ((reference & kIsGroup) != 0) return reference;
+  return without_length(load<Entry>(bytes_of(arena.at(reference)) + kCellBytes));
+}
+
+void refer_to_group(PrefixArena& arena, std::uint32_t page, unsigned slot, Entry group) {
+  store(arena.at(page)->bytes + slot * sizeof(Reference), group);
+}
+
 Slots read_page(const PrefixArena& arena, std::uint32_t page) {
   Slots slots;
   std::memcpy(slots.data(), arena.at(page), sizeof(slots));

@@ -114,6 +114,10 @@ Reference write_lone(PrefixArena& arena, Entry leaf);
 // Writes a page that decides bits 8 to 15; `length` is that of the block around a uniform one.
 std::uint32_t write_page(PrefixArena& arena, const Slots& slots, unsigned length);
 Slots read_page(const PrefixArena& arena, std::uint32_t page);
+// What read_page() has in this slot.
+Entry entry_in_page(const PrefixArena& arena, std::uint32_t page, unsigned slot);
+// Has a slot of a page that nobody reads yet refer to this group.
+void refer_to_group(PrefixArena& arena, std::uint32_t page, unsigned slot, Entry group);
 
 // The entries of the node that `entry` names: where they begin and end, in bytes.
 struct EntryBytes {

@@ -24,6 +24,18 @@ constexpr Position slot_first(Position first, unsigned slot, unsigned depth) {
 
 std::size_t index_of(Family family) { return family == Family::v4 ? 0 : 1; }
 
+bool is_group(Entry entry) { return !node::is_leaf(entry) && !node::is_list(entry); }
+
+// Whether each reaches into a few of the 256 parts of a block only, and no more of them than its rows cost.
+bool are_small(std::span<const Prefix> regions, unsigned depth) {
+  constexpr std::size_t kMostRegions = 8;
+  constexpr unsigned kMostParts = 3;  // as a logarithm
+  return regions.size() <= kMostRegions &&
+         std::all_of(regions.begin(), regions.end(), [&](const Prefix& region) {
+           return static_cast<unsigned>(region.length()) >= depth + kPageBits - kMostParts;
+         });
+}
+
 // The leaf of a block that a region covers and in which no row lies.
 std::optional<Entry> leaf_throughout(Position first, unsigned depth,
                                      std::span<const Prefix> regions,
@@ -177,38 +189,63 @@ void PrefixTree::rewrite(Family family, std::span<const Prefix> regions, const S
 void PrefixTree::renew_page(Top& top, unsigned slot, Position first,
                             std::span<const Prefix> regions, const Source& source) {
   const bool was_uniform = node::is_leaf(top.slots[slot]);
+  std::uint32_t& page = top.pages[slot];
+  if (const auto leaf = leaf_throughout(first, kPageBits, regions, source)) {
+    if (!was_uniform) {
+      for (const Entry entry : node::read_page(arena_, page)) release_all(entry);
+      release_page(page);
+    }
+    top.slots[slot] = *leaf;
+    return;
+  }
+  renewed_.clear();
+  bool are_groups = !was_uniform;
+  for_each_slot(first, kPageBits, regions,
+                [&](unsigned inner, Position begin, std::span<const Prefix> inside) {
+                  const Entry old =
+                      was_uniform ? top.slots[slot] : node::entry_in_page(arena_, page, inner);
+                  const Entry next = renew(old, begin, 2 * kPageBits, inside, source);
+                  are_groups = are_groups && !node::is_leaf(old) && !node::is_leaf(next);
+                  renewed_.emplace_back(inner, next);
+                });
+  // Where groups stay groups the leaves around them are what they were.
+  if (are_groups) return replace_groups(page);
   Slots before;
   if (was_uniform) {
     before.fill(top.slots[slot]);
   } else {
-    before = node::read_page(arena_, top.pages[slot]);
+    before = node::read_page(arena_, page);
   }
   Slots slots = before;
-  if (const auto leaf = leaf_throughout(first, kPageBits, regions, source)) {
-    for (const Entry entry : before) release_all(entry);
-    slots.fill(*leaf);
-    regions = {};
-  }
-  for_each_slot(first, kPageBits, regions,
-                [&](unsigned inner, Position begin, std::span<const Prefix> inside) {
-                  slots[inner] = renew(before[inner], begin, 2 * kPageBits, inside, source);
-                });
+  for (const auto& [inner, entry] : renewed_) slots[inner] = entry;
   if (slots == before) return;
-  if (!was_uniform) release_page(top.pages[slot]);
+  if (!was_uniform) release_page(page);
   if (node::is_uniform(slots)) {
     top.slots[slot] = slots[0];
     return;
   }
   top.slots[slot] = node::kIsNode;
-  top.pages[slot] = node::write_page(arena_, slots, 0);
+  page = node::write_page(arena_, slots, 0);
+}
+
+// A copy of the page with the groups that were written anew.
+void PrefixTree::replace_groups(std::uint32_t& page) {
+  garbage_.push_back({page, node::kPageUnits});
+  const std::uint32_t copy = arena_.allocate(node::kPageUnits);
+  std::memcpy(arena_.at(copy), arena_.at(page), node::kSlots * sizeof(node::Reference));
+  for (const auto& [slot, group] : renewed_) node::refer_to_group(arena_, copy, slot, group);
+  page = copy;
 }
 
 Entry PrefixTree::renew(Entry old, Position first, unsigned depth, std::span<const Prefix> regions,
                         const Source& source) {
-  const int whole = first_list_ == kFirstListV4 ? kWholeBitsV4 : kWholeBitsV6;
-  if (depth == static_cast<unsigned>(whole)) {
+  const auto whole =
+      static_cast<unsigned>(first_list_ == kFirstListV4 ? kWholeBitsV4 : kWholeBitsV6);
+  // A list is written as a whole. A group that would fit a list now remains one until then.
+  const bool is_in_parts = depth == whole && is_group(old) && are_small(regions, depth);
+  if (depth > whole || (depth == whole && !is_in_parts)) {
     release_all(old);
-    return write_node(first, depth, source.steps(first));
+    return write_node(first, depth, source.steps(first, depth));
   }
   if (const auto leaf = leaf_throughout(first, depth, regions, source)) {
     release_all(old);

@@ -9,7 +9,7 @@
 // Threads:    of one thread; tables it gave away are read and dropped by any.
 // Ownership:  shares its memory with the tables.
 // Cost:       write() is a walk over the steps. rewrite() per region: the nodes above it, and all
-//             of the /16 (IPv4) or /32 (IPv6) around it.
+//             of the /16 (IPv4) or /32 (IPv6) around it, or of the /24 or /40.
 #pragma once
 
 #include <array>
@@ -31,7 +31,8 @@ namespace isochrone::routing {
 class PrefixTree {
  public:
   // Blocks of so many bits are rewritten as a whole: deep enough to be small, and no deeper than
-  // the first list.
+  // the first list. Where such a block is a group and what changed in it is small, only the parts of eight
+  // bits more that it lies in.
   static constexpr int kWholeBitsV4 = 16;
   static constexpr int kWholeBitsV6 = 32;
   static constexpr int whole_bits(Family family) {
@@ -39,8 +40,8 @@ class PrefixTree {
   }
   // What holds in a block now.
   struct Source {
-    // Of a block of whole_bits() at `first`: as flatten() gives it.
-    std::function<std::vector<Step>(Position first)> steps;
+    // Of a block of whole_bits(), or eight more, at `first`: as flatten() gives it.
+    std::function<std::vector<Step>(Position first, unsigned length)> steps;
     // Of one of 8, 16 or 24 bits: the ranking that holds throughout because no row lies inside.
     std::function<std::optional<RankingId>(Position first, unsigned length)> throughout;
   };
@@ -84,6 +85,7 @@ class PrefixTree {
                             const Call& call);
   void renew_page(Top& top, unsigned slot, Position first, std::span<const Prefix> regions,
                   const Source& source);
+  void replace_groups(std::uint32_t& page);
   node::Entry renew(node::Entry old, Position first, unsigned depth,
                     std::span<const Prefix> regions, const Source& source);
   void release(node::Entry entry);      // the node alone
@@ -96,6 +98,7 @@ class PrefixTree {
   node::Slots slots_{};      // of the page that is written from scratch
   unsigned first_list_ = 0;  // lists are written from this depth on
   std::vector<Place> garbage_;
+  std::vector<std::pair<unsigned, node::Entry>> renewed_;  // of one page, by slot
   std::deque<Version> versions_;  // oldest first; the last is the current one
 };
 
