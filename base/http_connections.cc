@@ -35,7 +35,7 @@ void HttpConnection::ended() {
 }
 
 void HttpConnection::use(std::shared_ptr<const HttpCredentials> credentials, void* session) {
-  credentials->use_in(session);
+  credentials->use_in(session, is_secured_);
   credentials_ = std::move(credentials);
   session_ = session;
 }
@@ -102,6 +102,7 @@ HttpConnection* HttpConnections::open(int socket, const Address& client) {
 
 void HttpConnections::close(HttpConnection* connection) {
   const std::unique_ptr<HttpConnection> closed(connection);
+  if (connection->credentials_ && !connection->is_secured_) unsecured_.fetch_add(1);
   state_.with([&](State& state) {
     state.open.erase(connection);
     leave(state, connection->client_);

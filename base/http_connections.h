@@ -52,6 +52,7 @@ class HttpConnection {
   std::atomic<std::int64_t> deadline_ms_;  // of the steady clock; 0: none
   std::shared_ptr<const HttpCredentials> credentials_;
   void* session_ = nullptr;
+  bool is_secured_ = false;  // its handshake is complete
   enum class Certified : std::uint8_t { unknown, yes, no } certified_ = Certified::unknown;
 };
 
@@ -73,6 +74,8 @@ class HttpConnections {
 
   std::uint64_t refused() const noexcept { return refused_.load(); }
   std::uint64_t cut() const noexcept { return cut_.load(); }
+  // That ended before their TLS handshake was complete.
+  std::uint64_t unsecured() const noexcept { return unsecured_.load(); }
 
  private:
   friend class HttpConnection;
@@ -89,6 +92,7 @@ class HttpConnections {
   Guarded<State> state_;
   std::atomic<std::uint64_t> refused_{0};
   std::atomic<std::uint64_t> cut_{0};
+  std::atomic<std::uint64_t> unsecured_{0};
   std::atomic<bool> is_stopping_{false};
   Bell stop_;
   std::thread thread_;

@@ -198,6 +198,7 @@ void HttpServer::measure(Metrics& metrics) const {
   };
   refused("client", impl_->connections.refused());
   refused("deadline", impl_->connections.cut());
+  refused("tls_handshake", impl_->connections.unsecured());
   metrics.gauge("isochrone_http_exchanges", "HTTP requests being read or answered now",
                 static_cast<double>(core.exchanges.load()));
 }

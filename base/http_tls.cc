@@ -18,6 +18,13 @@ gnutls_certificate_credentials_t credentials_of(void* opaque) {
 }
 gnutls_session_t session_of(void* opaque) { return static_cast<gnutls_session_t>(opaque); }
 
+// A peer's Finished has been believed.
+int on_finished(gnutls_session_t session, unsigned, unsigned, unsigned is_incoming,
+                const gnutls_datum_t*) {
+  if (is_incoming != 0) *static_cast<bool*>(gnutls_session_get_ptr(session)) = true;
+  return 0;
+}
+
 }  // namespace
 
 Result<std::shared_ptr<const HttpCredentials>> HttpCredentials::make(const HttpTls& tls) {
@@ -50,7 +57,11 @@ HttpCredentials::~HttpCredentials() {
   gnutls_certificate_free_credentials(credentials_of(credentials_));
 }
 
-void HttpCredentials::use_in(void* session) const {
+void HttpCredentials::use_in(void* session, bool& is_complete) const {
+  // libmicrohttpd keeps a pointer here for pre-shared keys only, which are not offered.
+  gnutls_session_set_ptr(session_of(session), &is_complete);
+  gnutls_handshake_set_hook_function(session_of(session), GNUTLS_HANDSHAKE_FINISHED,
+                                     GNUTLS_HOOK_POST, &on_finished);
   gnutls_credentials_set(session_of(session), GNUTLS_CRD_CERTIFICATE, credentials_);
   // Not required here: a client without one is told so in HTTP, not by an alert it cannot read.
   gnutls_certificate_server_set_request(

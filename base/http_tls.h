@@ -37,8 +37,9 @@ class HttpCredentials {
   HttpCredentials(const HttpCredentials&) = delete;
   HttpCredentials& operator=(const HttpCredentials&) = delete;
 
-  // `session` is a gnutls_session_t. Before its handshake; outlives its use there.
-  void use_in(void* session) const;
+  // `session` is a gnutls_session_t. Before its handshake; outlives its use there, as `is_complete` does,
+  // which becomes true with the handshake.
+  void use_in(void* session, bool& is_complete) const;
   // After it: whether the client has shown a certificate that is valid now. Costs as many signature
   // checks as its chain is long.
   bool vouch_for_client(void* session) const;

@@ -32,6 +32,8 @@ class ByteStream {
 
   int fd() const { return socket_.get(); }
   bool is_encrypted() const { return tls_ != nullptr; }
+  // Whether a handshake was begun and is not complete.
+  bool is_unsecured() const { return tls_ && !tls_->is_complete(); }
   // What the last call waits for besides its own direction: a handshake goes both ways.
   bool wants_writable() const { return wait_ == TlsWait::writable; }
   bool has_pending() const { return tls_ && tls_->has_pending(); }

@@ -36,6 +36,7 @@ struct WorkerCounters {
   Counter transfers_refused;  // and NOTIFY from strangers
   Counter tcp_accepted;
   Counter tls_accepted;  // of them
+  Counter tls_failed;    // of these, ended before their handshake was complete
   Counter tcp_crowded;   // closed at once: the client had its share
   Counter tcp_timed_out;
   Counter tcp_refused;  // accept() failed for want of descriptors or memory

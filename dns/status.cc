@@ -144,6 +144,9 @@ void measure_workers(Metrics& metrics, const std::deque<WorkerCounters>& workers
       "isochrone_dns_tls_accepted_total", "Connections accepted for DNS over TLS, of these.",
       [](const auto& w) -> auto& { return w.tls_accepted; });
   count(
+      "isochrone_dns_tls_failed_total", "Of these, ended before their handshake was complete.",
+      [](const auto& w) -> auto& { return w.tls_failed; });
+  count(
       "isochrone_dns_tcp_crowded_total",
       "TCP connections closed at once because their client had its share.",
       [](const auto& w) -> auto& { return w.tcp_crowded; });

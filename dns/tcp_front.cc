@@ -58,6 +58,7 @@ class TcpFront::Connection {
   bool is_idle(Monotonic since) const { return progress_ < since; }
   bool is_between_queries() const { return input_.empty() && backlog() == 0 && !transfer_; }
   const Address& peer() const { return peer_; }
+  bool is_unsecured() const { return stream_.is_unsecured(); }
 
  private:
   void on_ready(unsigned events) {
@@ -338,6 +339,7 @@ void TcpFront::sweep() {
 }
 
 void TcpFront::close(Connection& connection) {
+  if (connection.is_unsecured()) answers_.counters().tls_failed.add();
   const auto client = clients_.find(connection.peer());
   if (--client->second == 0) clients_.erase(client);
   connections_.erase(&connection);

@@ -121,6 +121,8 @@ std::size_t TlsSession::write(Bytes from, TlsWait& wait) {
   return result == 1 ? count : 0;
 }
 
+bool TlsSession::is_complete() const { return SSL_is_init_finished(handle_->session) != 0; }
+
 bool TlsSession::has_pending() const { return SSL_pending(handle_->session) > 0; }
 
 }  // namespace isochrone::dns

@@ -46,6 +46,7 @@ class TlsSession {
   std::size_t read(MutableBytes into, TlsWait& wait);
   std::size_t write(Bytes from, TlsWait& wait);
   // Octets that were decrypted and wait here, where no socket will announce them.
+  bool is_complete() const;  // its handshake
   bool has_pending() const;
 
  private:

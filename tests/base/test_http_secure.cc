@@ -105,6 +105,24 @@ TEST_F(SecureHttp, ServesWhomItsAuthorityVouchesFor) {
   EXPECT_EQ(ask(other), "anybody ");
 }
 
+TEST_F(SecureHttp, CountsHandshakesThatFail) {
+  serve(tls("server"));
+  const auto failed = [&](int count) {
+    return test::eventually([&] {
+      return metrics().find("isochrone_http_connections_refused_total{reason=\"tls_handshake\"} " +
+                            std::to_string(count) + "\n") != std::string::npos;
+    });
+  };
+  EXPECT_EQ(ask(access()), "anybody ");
+  EXPECT_TRUE(failed(0));
+  EXPECT_THAT(ask(access("http")), HasSubstr("failed"));
+  EXPECT_TRUE(failed(1)) << metrics();
+  HttpAccess other = access();
+  other.authorities = test::Authority(folder_, "other").certificate();
+  EXPECT_THAT(ask(other), HasSubstr("certificate"));
+  EXPECT_TRUE(failed(2)) << metrics();
+}
+
 TEST_F(SecureHttp, CarriesBodiesAndManyRequests) {
   serve(tls("server"));
   HttpClient client(access());

@@ -137,6 +137,16 @@ class TlsTest : public ::testing::Test {
     }
     ASSERT_NE(server_, nullptr);
   }
+  // Handshakes that failed, as the metrics say it.
+  std::string failed() const {
+    Metrics metrics;
+    server_->measure(metrics);
+    const std::string text = metrics.text();
+    const std::string name = "\nisochrone_dns_tls_failed_total ";
+    const auto at = text.find(name);
+    if (at == std::string::npos) return "";
+    return text.substr(at + name.size(), text.find('\n', at + 1) - at - name.size());
+  }
   Endpoint plain() const { return server_->listening().front(); }
   Endpoint tls() const { return server_->listening().back(); }
 
@@ -243,10 +253,13 @@ TEST_F(TlsTest, RefusesOldProtocols) {  // RFC 8996
 TEST_F(TlsTest, ClosesHandshakesThatStall) {
   options_.tcp_idle = Millis(20);
   start();
+  EXPECT_EQ(Client(tls()).ask({.name = "mail.example.com"}).answer, kMail);
+  EXPECT_EQ(failed(), "0");
   const Fd socket = connect_to(tls());
   ASSERT_EQ(send(socket.get(), "\x16\x03\x01", 3, 0), 3);
   char octet = 0;
   EXPECT_EQ(recv(socket.get(), &octet, 1, 0), 0);
+  EXPECT_EQ(failed(), "1");
 }
 
 TEST_F(TlsTest, ClientsThatLeaveEarlyHinderNobody) {

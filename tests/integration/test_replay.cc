@@ -4,8 +4,10 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/stat.h>
 
 #include <array>
+#include <fstream>
 #include <set>
 
 #include "tests/integration/world.h"
@@ -96,6 +98,20 @@ TEST_F(Replayed, ReadsTheLogWhileTheCollectorIsDownAndLeavesItAsItWas) {
   }
   start();
   EXPECT_EQ(get_json(url(), "/v1/status")["events"]["lost"], 0);
+}
+
+TEST_F(Replayed, EndsWhenInterrupted) {
+  // The other configuration comes through a pipe, so that it is known to wait there.
+  const std::string pipe = world_.path("other.yaml");
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  Daemon replay(pipe, {"replay", "--since", "1h", "--baseline", config_, "--collector", url()});
+  {
+    std::ofstream other(pipe);  // opens when it reads
+    replay.signal(SIGINT);
+    other << world_.all_in_one();
+  }
+  EXPECT_EQ(replay.ended(), 1) << replay.log();
+  EXPECT_TRUE(replay.hears("interrupted; nothing was changed")) << replay.log();
 }
 
 TEST_F(Replayed, SaysWhatItCannotDo) {
