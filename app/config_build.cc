@@ -166,7 +166,7 @@ class Builder {
     options.path_lifetime = duration<Seconds>(section, "path-lifetime");
     options.probe_budget = number<unsigned>(section, "probe-budget");
     options.max_rows = number<std::size_t>(section, "max-rows");
-    options.networks = read_start_prefixes(section, maps_);
+    read_routed(section, maps_, options);
     options.retention = duration<Seconds>(section, "retention");
     options.max_body_bytes = number<std::size_t>(section, "max-body");
     options.max_connections = number<unsigned>(section, "max-connections");

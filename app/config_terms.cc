@@ -52,20 +52,21 @@ bool is_country(std::string_view code) {
 
 }  // namespace
 
-std::shared_ptr<const routing::RoutedNetworks> read_start_prefixes(const Section& section,
-                                                                   const MapFiles& files) {
-  if (section.one<std::string>("start-prefixes") != "routed") return nullptr;
+void read_routed(const Section& section, const MapFiles& files, collector::Options& options) {
+  if (!section.is_present()) return;
+  const bool starts_there = section.one<std::string>("start-prefixes") == "routed";
   const Mark mark = section.mark_of("start-prefixes");
   if (files.networks.empty()) {
+    if (!starts_there) return;
     section.complain(mark,
                      "collector.start-prefixes: routed without a list of networks; add "
                      "geo.networks");
-    return nullptr;
+    return;
   }
   auto networks = routing::RoutedNetworks::load(files.networks);
-  if (!networks) section.complain(mark, networks.error().text());
-  if (!networks) return nullptr;
-  return std::make_shared<const routing::RoutedNetworks>(std::move(*networks));
+  if (!networks) return section.complain(mark, networks.error().text());
+  options.routed = std::make_shared<const routing::RoutedNetworks>(std::move(*networks));
+  if (starts_there) options.networks = options.routed;
 }
 
 void TermsReader::read(const Section& section, const std::vector<routing::Site>& sites,

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "app/config_section.h"
+#include "collector/options.h"
 #include "routing/geo.h"
 #include "routing/routed_networks.h"
 #include "routing/terms.h"
@@ -23,9 +24,8 @@ struct MapFiles {
   std::filesystem::path networks;
 };
 
-// Where rows start, of the section collector; null where networks are measured.
-std::shared_ptr<const routing::RoutedNetworks> read_start_prefixes(const Section& section,
-                                                                   const MapFiles& files);
+// Of the section collector: the routed networks, and whether rows start there.
+void read_routed(const Section& section, const MapFiles& files, collector::Options& options);
 
 class TermsReader {
  public:

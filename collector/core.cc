@@ -52,14 +52,6 @@ void each_event(const EventLog& log, Take take) {
   }
 }
 
-std::string progress(Instant closed_until, event::Position replay_from) {
-  std::string bytes(16, '\0');
-  ByteWriter out({reinterpret_cast<std::uint8_t*>(bytes.data()), bytes.size()});
-  out.u64(static_cast<std::uint64_t>(unix_nanos(closed_until)));
-  out.u64(replay_from);
-  return bytes;
-}
-
 // Three characters, then when the operator said it.
 constexpr std::size_t kHealthNoteBytes = 3 + 8;
 std::string health_note(const SiteHealth::Site& site) {
@@ -84,6 +76,7 @@ Core::Core(const Options& options, const routing::Topology& topology, std::uint6
       rows_(options.networks, options.max_rows),
       health_(topology.sites.size(), options.site_timeout),
       targets_(options.target_lifetime),
+      kin_groups_(options.routed, nullptr, topology),
       plan_(options, topology),
       catchments_(topology.sites.size()),
       balance_(topology),
@@ -92,6 +85,8 @@ Core::Core(const Options& options, const routing::Topology& topology, std::uint6
 void Core::set_map(std::shared_ptr<const routing::GeoPrior> map) {
   map_ = std::move(map);
   plan_.set_map(map_);
+  kin_groups_ = routing::KinGroups(options_.routed, map_, topology_);
+  learn_kin(windows_.mine());
 }
 
 void Core::restore(const EventLog& log, Instant now) {
@@ -125,6 +120,7 @@ void Core::restore(const EventLog& log, Instant now) {
     }
   });
   for (const auto& [prefix, known] : state_.prefixes()) adopt_row(prefix);
+  learn_kin(windows_.mine());
   read_open(windows_.mine(), log);
   next_measurement_ = log.last(event::Channel::measurement) + 1;
   if (windows_.closed_until() >= now + kUnwatched) forget_the_future(now);
@@ -142,7 +138,7 @@ void Core::rebuild(const EventLog& log, Instant now) {
                  latest = event.time;
                  fold(windows_.close(latest), latest);
                }
-               apply_payload(std::get<event::Measurement>(event.payload), event, position);
+               apply_measurement(event, position);
              });
   next_measurement_ = log.last(event::Channel::measurement) + 1;
   counts_ = {};
@@ -179,6 +175,8 @@ void Core::reconfigure(const Options& options, const routing::Topology& topology
   plan_ = Plan(options, topology);
   balance_ = Balance(topology);  // rates are known again after a few TTLs
   plan_.set_map(map_);
+  kin_groups_ = routing::KinGroups(options_.routed, map_, topology_);
+  learn_kin(windows_.mine());
   ++generation_;
 }
 
@@ -218,8 +216,8 @@ void Core::apply(const std::vector<event::Event>& events,
   for (std::size_t i = 0; i < events.size(); ++i) apply_event(events[i], positions[i], now);
 }
 
-void Core::apply_payload(const event::Measurement& measurement, const event::Event& event,
-                         event::Position position) {
+void Core::apply_measurement(const event::Event& event, event::Position position) {
+  const auto& measurement = std::get<event::Measurement>(event.payload);
   next_measurement_ = std::max(next_measurement_, position + 1);
   if (!windows_.is_mine(measurement.prefix)) return;
   const auto site = topology_.find_site(measurement.site);
@@ -332,11 +330,7 @@ void Core::fold(const std::vector<ClosedWindow>& closed, Instant now) {
   // Those of which nothing closed too: a restart need not read what they have not.
   for (Partition i = 0; i < (windows_.is_divided() ? kPartitions : 1); ++i) {
     if (!windows_.mine()[i]) continue;
-    const OpenWindows& open = windows_.at(i);
-    outbox_.notes.push_back(
-        {windows_.note(i),
-         progress(open.closed_until(), open.oldest_position().value_or(next_measurement_)) +
-             open.bias().to_bytes() + open.persistence().to_bytes()});
+    outbox_.notes.push_back({windows_.note(i), windows_.progress(i, next_measurement_)});
   }
 }
 

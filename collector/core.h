@@ -29,7 +29,7 @@
 #include "collector/resolver_map.h"
 #include "collector/rows.h"
 #include "collector/site_health.h"
-#include "routing/habit.h"
+#include "routing/kin.h"
 #include "routing/site_states.h"
 
 namespace isochrone::collector {
@@ -83,8 +83,7 @@ class Core {
  private:
   void apply_event(const event::Event& event, event::Position position, Instant now);
   void take_state(const event::State& state, Instant now);
-  void apply_payload(const event::Measurement& m, const event::Event& event,
-                     event::Position position);
+  void apply_measurement(const event::Event& event, event::Position position);
   void apply_health(const event::Health& health, Instant said, Instant now);
   void look_at_clock(Instant now);
   void forget_the_future(Instant now);
@@ -101,6 +100,7 @@ class Core {
   void drop_claims(Instant now);
   bool decide(routing::PrefixState& known, Instant now);
   void rebuild(const EventLog& log, Instant now);
+  void learn_kin(const Parts& parts);
   const routing::PerformanceState& blocks() const noexcept;
   Ground ground() const;
   void fold_blocks(const std::vector<ClosedWindow>& closed, Instant now);
@@ -118,7 +118,6 @@ class Core {
   void blend_one(const Address& resolver, Instant now);
   void leave(const Parts& parts, const EventLog& log);
   void read_open(const Parts& parts, const EventLog& log);
-  event::Position read_progress(Partition partition, std::string_view note);
   bool speaks() const { return windows_.mine()[kCommon]; }
 
   Options options_;
@@ -134,6 +133,7 @@ class Core {
   std::vector<routing::SiteMask> last_good_;
   Targets targets_;
   std::shared_ptr<const routing::GeoPrior> map_;
+  routing::KinGroups kin_groups_;
   Plan plan_;
   Catchments catchments_;
   Balance balance_;

@@ -2,10 +2,12 @@
 //
 // What the core believes of paths, and when it decides anew: by a window, by silence, by a full site.
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "collector/core.h"
 #include "collector/fusion.h"
+#include "routing/kin.h"
 #include "routing/policy.h"
 
 namespace isochrone::collector {
@@ -36,6 +38,10 @@ void Core::fold(routing::PrefixState& known, routing::SiteId site,
   const auto path = std::find_if(known.paths.begin(), known.paths.end(),
                                  [&](const auto& each) { return each.site == site; });
   const routing::Estimate& after = path->estimate;
+  if (before.samples < routing::kThin && after.samples >= routing::kThin) {
+    const auto place = kin_groups_.place_of(known.prefix);
+    open.kin().learn(kin_groups_.groups_of(place, site), after.p50);
+  }
   if (seen.answered == 0 || after.method != seen.method) return;
   const Nanos pause = before.samples > 0 ? after.at - before.at : Nanos(0);
   if (path->usual.is_known()) {
@@ -98,12 +104,41 @@ void Core::drop_claims(Instant now) {
 
 bool Core::decide(routing::PrefixState& known, Instant now) {
   const std::vector<routing::Preference> before = known.preferences;
+  const OpenWindows& learnt = windows_.at(windows_.of(known.prefix));
+  std::optional<routing::PrefixState> seen = routing::as_expected(known, now, learnt.persistence());
+  const bool has_thin = std::any_of(known.paths.begin(), known.paths.end(), [](const auto& path) {
+    return path.estimate.samples > 0 && path.estimate.samples < routing::kThin;
+  });
+  if (has_thin) {
+    if (!seen) seen = known;
+    routing::lean_thin_paths(*seen, kin_groups_, learnt.kin());
+  }
   const bool has_changed =
-      routing::decide_preferences(known, topology_, health_.up(), now,
-                                  windows_.at(windows_.of(known.prefix)).persistence());
+      routing::decide_preferences(known, seen ? *seen : known, topology_, health_.up(), now);
   if (has_changed) ++counts_.preferences_changed;
   if (known.preferences != before) catchments_.change(before, known.preferences);
   return has_changed;
+}
+
+// What is known already tells what paths of its kind take; in order, so that a restart learns the same.
+void Core::learn_kin(const Parts& parts) {
+  std::vector<const routing::PrefixState*> all;
+  for (const auto& [prefix, known] : blocks().prefixes()) {
+    if (parts[windows_.of(prefix)]) all.push_back(&known);
+  }
+  std::sort(all.begin(), all.end(),
+            [](const auto* a, const auto* b) { return a->prefix < b->prefix; });
+  for (Partition i = 0; i < kPartitions; ++i) {
+    if (parts[i] && (i == 0 || windows_.is_divided())) windows_.at(i).kin() = {};
+  }
+  for (const routing::PrefixState* known : all) {
+    const auto place = kin_groups_.place_of(known->prefix);
+    routing::Kin& kin = windows_.at(windows_.of(known->prefix)).kin();
+    for (const routing::PathState& path : known->paths) {
+      if (path.estimate.samples < routing::kThin) continue;
+      kin.learn(kin_groups_.groups_of(place, path.site), path.estimate.p50);
+    }
+  }
 }
 
 // Forgets paths nobody measured for long, and decides again where a path was silent for so long that
@@ -161,7 +196,8 @@ void Core::sweep(Instant now) {
 // Moves who has to make room, and back who no longer has to.
 void Core::balance(Instant now) {
   bool has_changed = false;
-  for (const Balance::Move& move : balance_.plan(state_, windows_.persistence(), health_.up(), now)) {
+  for (const Balance::Move& move :
+       balance_.plan(state_, windows_.persistence(), health_.up(), now)) {
     if (!windows_.is_mine(move.prefix)) continue;
     routing::PrefixState& known = state_.at(move.prefix);
     routing::Preference* held = known.find_preference(move.service);

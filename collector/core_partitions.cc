@@ -27,8 +27,8 @@ Bytes as_bytes(std::string_view text) {
 
 void Core::apply_event(const event::Event& event, event::Position position, Instant now) {
   const bool is_of_beacon = note_beacon(event, now);
-  if (const auto* measurement = std::get_if<event::Measurement>(&event.payload)) {
-    apply_payload(*measurement, event, position);
+  if (std::holds_alternative<event::Measurement>(event.payload)) {
+    apply_measurement(event, position);
   } else if (const auto* load = std::get_if<event::Load>(&event.payload)) {
     balance_.carried(*load, event.time);
   } else if (const auto* demand = std::get_if<event::Demand>(&event.payload)) {
@@ -52,7 +52,7 @@ void Core::take(const Foreign& foreign, Instant now) {
       dedup_.restore(std::string_view(note.key).substr(kDedupNote.size()), note.bytes);
     }
     const auto partition = windows_.of_note(note.key);
-    if (partition && !windows_.mine()[*partition]) read_progress(*partition, note.bytes);
+    if (partition && !windows_.mine()[*partition]) windows_.restore(*partition, note.bytes);
   }
   for (std::size_t i = 0; i < foreign.events.size(); ++i) {
     const event::Event& event = foreign.events[i];
@@ -87,6 +87,7 @@ void Core::own(const Parts& parts, const EventLog& log, Instant now) {
     if (taken[i]) windows_.take(i);
   }
   const Counts before = counts_;
+  learn_kin(taken);
   read_open(taken, log);
   counts_ = before;
   touch(now);
@@ -124,25 +125,6 @@ void Core::leave(const Parts& parts, const EventLog& log) {
   catchments_.count(state_, topology_.sites.size());
 }
 
-// From where the log has to be read again; 0 for what is no mark of progress.
-event::Position Core::read_progress(Partition partition, std::string_view note) {
-  constexpr std::size_t kMark = 16;
-  // Older versions wrote no persistence, and before that no bias.
-  const auto learnt = note.substr(std::min(note.size(), kMark));
-  if (note.size() < kMark || (!learnt.empty() && learnt.size() != MethodBias::kBytes &&
-                              learnt.size() != MethodBias::kBytes + routing::Persistence::kBytes)) {
-    return 0;
-  }
-  OpenWindows& open = windows_.at(partition);
-  open.bias().restore(learnt.substr(0, MethodBias::kBytes));
-  if (learnt.size() > MethodBias::kBytes) {
-    open.persistence().restore(learnt.substr(MethodBias::kBytes));
-  }
-  ByteReader in(as_bytes(note));
-  open.restore_closed_until(from_unix_nanos(static_cast<std::int64_t>(in.u64())));
-  return in.u64();
-}
-
 // What is open of these partitions: the measurements after their marks of progress.
 void Core::read_open(const Parts& parts, const EventLog& log) {
   const event::Position end = log.last(event::Channel::measurement);
@@ -152,7 +134,7 @@ void Core::read_open(const Parts& parts, const EventLog& log) {
     if (!parts[i] || (i > 0 && !windows_.is_divided())) continue;
     auto note = log.note(windows_.note(i));
     if (!note) note = log.note(kProgressOfAll);
-    if (note) from[i] = read_progress(i, *note);
+    if (note) from[i] = windows_.restore(i, *note);
     after = std::min(after, from[i] > 0 ? from[i] - 1 : 0);
   }
   while (after < end) {
@@ -163,7 +145,7 @@ void Core::read_open(const Parts& parts, const EventLog& log) {
       if (measurement == nullptr) continue;
       const Partition partition = windows_.of(measurement->prefix);
       if (parts[partition] && stored.position >= from[partition]) {
-        apply_payload(*measurement, *event, stored.position);
+        apply_measurement(*event, stored.position);
       }
     }
     if (page.is_at_end) return;

@@ -38,6 +38,8 @@ struct Options {
   Millis site_timeout{3'000};    // a site whose heartbeats stop for so long is down
   Seconds target_lifetime{300};  // how long one demand keeps a prefix measured
   unsigned probe_budget = 0;     // paths per client network and target lifetime; 0: all
+  // The prefixes of a BGP table and their AS, by which networks are alike; may be null.
+  std::shared_ptr<const routing::RoutedNetworks> routed{};
   // Where rows start (decision 13); null: where was measured. `max_rows`, 0: any number.
   std::shared_ptr<const routing::RoutedNetworks> networks{};
   std::size_t max_rows = 0;

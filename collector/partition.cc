@@ -8,6 +8,7 @@
 #include <numeric>
 #include <tuple>
 
+#include "base/bytes.h"
 #include "base/random.h"
 
 namespace isochrone::collector {
@@ -15,6 +16,7 @@ namespace {
 
 constexpr int kBlockLengthV4 = 16;
 constexpr int kBlockLengthV6 = 32;
+constexpr std::size_t kMarkBytes = 16;
 
 }  // namespace
 
@@ -47,6 +49,31 @@ void PartitionedWindows::leave(Partition partition) {
 
 std::string PartitionedWindows::note(Partition partition) const {
   return is_divided() ? fmt::format("progress/{:02}", partition) : "progress";
+}
+
+std::string PartitionedWindows::progress(Partition partition, event::Position next) const {
+  const OpenWindows& open = windows_[partition];
+  std::string mark(kMarkBytes, '\0');
+  ByteWriter out({reinterpret_cast<std::uint8_t*>(mark.data()), mark.size()});
+  out.u64(static_cast<std::uint64_t>(unix_nanos(open.closed_until())));
+  out.u64(open.oldest_position().value_or(next));
+  return mark + open.bias().to_bytes() + open.persistence().to_bytes();
+}
+
+event::Position PartitionedWindows::restore(Partition partition, std::string_view mark) {
+  // Older versions wrote no persistence, and before that no bias.
+  const auto learnt = mark.substr(std::min(mark.size(), kMarkBytes));
+  const bool has_bias = learnt.size() >= MethodBias::kBytes;
+  const auto lasts = learnt.substr(has_bias ? MethodBias::kBytes : 0);
+  const bool is_known = learnt.empty() || (has_bias && lasts.empty()) ||
+                        (has_bias && lasts.size() == routing::Persistence::kBytes);
+  if (mark.size() < kMarkBytes || !is_known) return 0;
+  OpenWindows& open = windows_[partition];
+  open.bias().restore(learnt.substr(0, has_bias ? MethodBias::kBytes : 0));
+  open.persistence().restore(lasts);
+  ByteReader in({reinterpret_cast<const std::uint8_t*>(mark.data()), kMarkBytes});
+  open.restore_closed_until(from_unix_nanos(static_cast<std::int64_t>(in.u64())));
+  return in.u64();
 }
 
 std::optional<Partition> PartitionedWindows::of_note(std::string_view key) const {

@@ -47,6 +47,11 @@ class PartitionedWindows {
   bool is_mine(const Prefix& prefix) const { return mine_[of(prefix)]; }
   // What the log calls the mark of progress of a partition.
   std::string note(Partition partition) const;
+  // Such a mark: until when it is closed, from where the log has to be read again (`next` where nothing is
+  // open), and what it has learnt.
+  std::string progress(Partition partition, event::Position next) const;
+  // Takes one up and gives from where to read; 0 when it is none.
+  event::Position restore(Partition partition, std::string_view mark);
   std::optional<Partition> of_note(std::string_view key) const;
 
   // As OpenWindows. What is of another's partition is left to it: nothing.

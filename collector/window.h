@@ -26,6 +26,8 @@
 #include "collector/fusion.h"
 #include "event/event.h"
 #include "routing/estimate.h"
+#include "routing/habit.h"
+#include "routing/kin.h"
 #include "routing/topology.h"
 
 namespace isochrone::collector {
@@ -99,6 +101,9 @@ class OpenWindows {
   // What methods say more than others here.
   MethodBias& bias() noexcept { return bias_; }
   const MethodBias& bias() const noexcept { return bias_; }
+  // What its paths take, by what is like them.
+  routing::Kin& kin() noexcept { return kin_; }
+  const routing::Kin& kin() const noexcept { return kin_; }
   // How long its paths stay away from what they usually are.
   routing::Persistence& persistence() noexcept { return persistence_; }
   const routing::Persistence& persistence() const noexcept { return persistence_; }
@@ -125,6 +130,7 @@ class OpenWindows {
   Instant closed_until_{};
   MethodBias bias_;
   routing::Persistence persistence_;
+  routing::Kin kin_;
   std::size_t samples_ = 0;
   std::map<Instant, Window> windows_;  // by start
 };

@@ -162,21 +162,6 @@ bool stays(Preference& held, const Service& service, const Estimate& incumbent,
   return now < held.beaten + patience(held, service, gain, now);
 }
 
-// None when every path was measured so lately that it is what it was.
-std::optional<PrefixState> as_expected(const PrefixState& prefix, Instant now,
-                                       const Persistence& persistence) {
-  const bool has_aged =
-      std::any_of(prefix.paths.begin(), prefix.paths.end(), [&](const auto& path) {
-        return path.usual.is_known() && Persistence::span(now - path.estimate.at) > 0;
-      });
-  if (!has_aged) return std::nullopt;
-  PrefixState expected{prefix.prefix, prefix.version, prefix.paths, {}};
-  for (PathState& path : expected.paths) {
-    path.estimate = expect(path.estimate, path.usual, now, persistence);
-  }
-  return expected;
-}
-
 bool may_be_placed(const Preference& held, const PrefixState& seen, SiteMask candidates) {
   return held.placed && (candidates & site_bit(*held.placed)) != 0 &&
          has_answers(seen.find(*held.placed));
@@ -278,10 +263,28 @@ bool is_measured(const Service& service, const PrefixState& prefix) {
                      [&](SiteId site) { return has_answers(prefix.find(site)); });
 }
 
+std::optional<PrefixState> as_expected(const PrefixState& prefix, Instant now,
+                                       const Persistence& persistence) {
+  const bool has_aged =
+      std::any_of(prefix.paths.begin(), prefix.paths.end(), [&](const auto& path) {
+        return path.usual.is_known() && Persistence::span(now - path.estimate.at) > 0;
+      });
+  if (!has_aged) return std::nullopt;
+  PrefixState expected{prefix.prefix, prefix.version, prefix.paths, {}};
+  for (PathState& path : expected.paths) {
+    path.estimate = expect(path.estimate, path.usual, now, persistence);
+  }
+  return expected;
+}
+
 bool decide_preferences(PrefixState& prefix, const Topology& topology, SiteMask up, Instant now,
                         const Persistence& persistence) {
   const std::optional<PrefixState> aged = as_expected(prefix, now, persistence);
-  const PrefixState& seen = aged ? *aged : prefix;
+  return decide_preferences(prefix, aged ? *aged : prefix, topology, up, now);
+}
+
+bool decide_preferences(PrefixState& prefix, const PrefixState& seen, const Topology& topology,
+                        SiteMask up, Instant now) {
   bool changed = false;
   for (std::size_t i = 0; i < topology.services.size(); ++i) {
     const ServiceId id(static_cast<std::uint16_t>(i));

@@ -7,6 +7,7 @@
 // a collector and any number of DNS nodes agree on every answer.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "base/time.h"
@@ -39,6 +40,13 @@ bool is_measured(const Service& service, const PrefixState& prefix);
 // whether a preference changed.
 bool decide_preferences(PrefixState& prefix, const Topology& topology, SiteMask up, Instant now,
                         const Persistence& persistence = {});
+// The same by paths that are expected otherwise than `prefix` has them: those of `seen`.
+bool decide_preferences(PrefixState& prefix, const PrefixState& seen, const Topology& topology,
+                        SiteMask up, Instant now);
+
+// What is expected of the paths at `now`; none when every one was measured so lately that it is what it was.
+std::optional<PrefixState> as_expected(const PrefixState& prefix, Instant now,
+                                       const Persistence& persistence);
 
 // The sites of a service in order for a prefix: preferred first, then those that answered by score,
 // then those not measured as `fallback` orders them, then those that were measured in vain.
