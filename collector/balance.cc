@@ -153,8 +153,8 @@ std::vector<Balance::Network> Balance::networks(const routing::PerformanceState&
     for (const routing::PathState& path : known->paths) {
       if ((sites & routing::site_bit(path.site)) == 0 || path.estimate.samples == 0) continue;
       if ((up & routing::site_bit(path.site)) == 0) continue;
-      Micros cost = routing::score(routing::expect(path.estimate, path.usual, now, lasts),
-                                   service.objective);
+      Micros cost =
+          routing::score(routing::expect(path.estimate, path.usual, now, lasts), service.objective);
       // Whoever is somewhere stays for a gain that answers would not move for either.
       if (network.now == path.site) {
         const Micros share(
