@@ -47,12 +47,14 @@ Checked<void> Roles::Impl::start_collector() {
   if (!config.node.has_collector || collector) return {};
   auto started = collector::Collector::start(
       config.collector, config.topology, [this](Metrics& metrics) { measure(metrics); },
-      another(collector_door->listener));
-  if (tell) tell();
-});
-if (!started) return refused(started.error().within("collector"));
-collector = std::move(*started);
-return {};
+      another(collector_door->listener),
+      [this] {
+        const auto tell = collector_is_stale.with([](const auto& current) { return current; });
+        if (tell) tell();
+      });
+  if (!started) return refused(started.error().within("collector"));
+  collector = std::move(*started);
+  return {};
 }
 
 Checked<void> Roles::Impl::start_dns() {
@@ -150,6 +152,16 @@ Roles::~Roles() {
   ending.prober.reset();
   ending.dns.reset();
   impl_->collector.reset();
+}
+
+void Roles::set_collector_is_stale(std::function<void()> tell) {
+  impl_->collector_is_stale.with([&](auto& current) { current = std::move(tell); });
+}
+
+Checked<void> Roles::begin_collector_anew() {
+  if (!impl_->collector) return {};
+  impl_->collector.reset();
+  return impl_->start_collector();
 }
 
 Checked<void> Roles::reload(const Config& config) {

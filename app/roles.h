@@ -53,6 +53,9 @@ class Roles {
 
   // Takes a new configuration; when a part refuses it, all go on with the one they had.
   Checked<void> reload(const Config& config);
+  // Called by another thread when the collector has to begin anew, and what does that.
+  void set_collector_is_stale(std::function<void()> tell);
+  Checked<void> begin_collector_anew();
   // A dnstap file that was moved away is followed by another.
   void reopen_logs();
   // One zone from its file; when anything is wrong, nothing changes.

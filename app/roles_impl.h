@@ -88,6 +88,7 @@ struct Roles::Impl {
   std::optional<Door> collector_door;
   std::optional<Door> http_door;
   std::unique_ptr<collector::Collector> collector;
+  Guarded<std::function<void()>> collector_is_stale;
   Guarded<Measured> parts;
   Guarded<Metrics::Counters> earlier;  // counted by what is gone
   Metrics::Counters of_dns;            // by dns alone, when counters() was last asked

@@ -105,6 +105,7 @@ class Run {
                             [this](const TrialOrder& order) { return obey(order); }});
       hand_over_.emplace(loop_, *roles_, notifier_, *control_, [this] { loop_.stop(); });
     }
+    roles_->set_collector_is_stale([this] { stale_.notify(); });
     tell_ready();
     if (const auto interval = notifier_.watchdog()) watchdog_.start(*interval, *interval);
     loop_.run();
@@ -112,9 +113,19 @@ class Run {
     if (!is_replaced) notifier_.stopping();
     if (hand_over_) hand_over_->call_off();
     if (control_ && !is_replaced) ::unlink(path.c_str());
+    roles_->set_collector_is_stale({});
     roles_.reset();
     log_info("stopped");
-    return 0;
+    return status_;
+  }
+
+  // Its shared log lost what it had acknowledged. DNS goes on meanwhile; when it cannot be, whoever watches
+  // over this process starts another.
+  void begin_collector_anew() {
+    const auto begun = roles_->begin_collector_anew();
+    if (begun) return;
+    status_ = failed("the collector cannot begin anew", begun.error());
+    loop_.stop();
   }
 
   void tell_ready() {
@@ -206,6 +217,8 @@ class Run {
   SignalWatch on_term_{loop_, SIGTERM, [this] { end(); }};
   SignalWatch on_int_{loop_, SIGINT, [this] { end(); }};
   SignalWatch on_hup_{loop_, SIGHUP, [this] { reload({}); }};
+  Wakeup stale_{loop_, [this] { begin_collector_anew(); }};
+  int status_ = 0;
   std::optional<Config> running_;
   Trial trial_{loop_, file_, [this](const Config& config) { return take(config); }};
   Timer watchdog_{loop_, [this] { notifier_.alive(); }};

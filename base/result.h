@@ -19,6 +19,7 @@ enum class Errc {
   io,           // the operating system refused
   limit,        // a bound was exceeded
   unavailable,  // a peer or resource is not there now; trying again may help
+  stale,        // what was built on is not so any more: begin anew
 };
 
 class [[nodiscard]] Error {

@@ -55,11 +55,12 @@ struct Collector::Impl {
 
   Result<void> start_beacons(const routing::Topology& topology, const Geo& geo);
 
-  void start_engine(const routing::Topology& topology, Geo geo) {
+  void start_engine(const routing::Topology& topology, Geo geo, std::function<void()> begin_anew) {
     std::promise<Engine*> ready;
     auto made = ready.get_future();
-    worker = std::make_unique<Worker>("collector", std::nullopt, [&, geo](Loop& loop) {
+    worker = std::make_unique<Worker>("collector", std::nullopt, [&, geo, begin_anew](Loop& loop) {
       Engine running(loop, *log, options, topology, geo, *readers);
+      running.set_begin_anew(begin_anew);
       ready.set_value(&running);
       loop.run();
     });
@@ -92,7 +93,7 @@ Collector::~Collector() = default;
 Result<std::unique_ptr<Collector>> Collector::start(const Options& options,
                                                     const routing::Topology& topology,
                                                     std::function<void(Metrics&)> measure_node,
-                                                    Fd listener) {
+                                                    Fd listener, std::function<void()> begin_anew) {
   auto geo = load_geo(options);
   if (!geo) return tl::unexpected(geo.error());
   auto log = open_log(options);
@@ -103,7 +104,7 @@ Result<std::unique_ptr<Collector>> Collector::start(const Options& options,
   impl.options = options;
   impl.log = std::move(*log);
   impl.readers.emplace(*impl.log);
-  impl.start_engine(topology, *geo);
+  impl.start_engine(topology, *geo, std::move(begin_anew));
   impl.api.emplace(*impl.engine, *impl.log, *impl.readers, make_rules(options, topology),
                    std::move(measure_node));
   HttpServer::Limits limits;

@@ -22,11 +22,13 @@ namespace isochrone::collector {
 class Collector {
  public:
   // `measure_node` lets /metrics and /v1/status speak for the other roles of this process too. With
-  // `listener` the requests are taken there.
+  // `listener` the requests are taken there. `begin_anew` is called, by a thread of the collector, when its
+  // log is another than it believed: end it then, and start another.
   static Result<std::unique_ptr<Collector>> start(const Options& options,
                                                   const routing::Topology& topology,
                                                   std::function<void(Metrics&)> measure_node = {},
-                                                  Fd listener = {});
+                                                  Fd listener = {},
+                                                  std::function<void()> begin_anew = {});
   ~Collector();
 
   // Takes no more requests; from here on measure() tells the same for ever.

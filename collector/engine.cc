@@ -269,6 +269,7 @@ Engine::Appended Engine::append(const std::vector<event::Event>& events,
   if (events.empty() && notes.empty()) return Appended::yes;
   auto appended = log_.append(events, notes, now());
   if (!appended && appended.error().code() == Errc::invalid) return Appended::others_did;
+  if (!appended && appended.error().code() == Errc::stale) tell_stale(appended.error());
   if (!appended) {
     counters_.commit_failures.add();
     if (!is_broken_) log_error(appended.error().text() + "; posts are refused until it can");
@@ -345,6 +346,7 @@ void Engine::look_at_probers() {
 void Engine::tick() {
   look_at_clock();
   if (catch_up() && shares_) share_out();
+  if (may_owe_) repay();
   core_.advance(now(), CoreShare::one_partition);
   look_at_probers();
   flush_outbox();

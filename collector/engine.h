@@ -71,6 +71,8 @@ class Engine {
   // What the conditions are judged by; the rounds are filled in by who asks.
   Vitals vitals() const;
   void keep(const std::vector<Note>& notes) { core_.keep(notes); }
+  // Called, again and again, when the log has to be opened anew: here that cannot be.
+  void set_begin_anew(std::function<void()> begin) { begin_anew_ = std::move(begin); }
   const std::optional<Shares>& shares() const noexcept { return shares_; }
   const Incidents& incidents() const noexcept { return incidents_; }
 
@@ -98,6 +100,8 @@ class Engine {
   void look_at_clock();
   void look_at_probers();
   void trim();
+  void tell_stale(const Error& error);
+  void repay();
 
   Loop& loop_;
   EventLog& log_;
@@ -114,6 +118,8 @@ class Engine {
   std::uint64_t compiled_generation_ = 0;
   Monotonic next_compile_{};
   bool is_broken_ = false;
+  bool may_owe_ = true;  // what was acknowledged in an earlier life
+  std::function<void()> begin_anew_;
   Instant started_at_;
   AgeDoubt age_doubt_;
   Monotonic next_trim_{};

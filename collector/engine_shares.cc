@@ -11,7 +11,10 @@ namespace isochrone::collector {
 // What other collectors appended counts here too.
 bool Engine::catch_up() {
   const auto foreign = log_.catch_up();
-  if (!foreign) return false;
+  if (!foreign) {
+    if (foreign.error().code() == Errc::stale) tell_stale(foreign.error());
+    return false;
+  }
   for (const Foreign& each : *foreign) {
     if (shares_) {
       // What is no longer ours is left before anything more is said; what becomes ours is read whole below.
@@ -47,6 +50,46 @@ void Engine::share_out() {
   const Parts mine = shares_->mine();
   core_.own(mine, log_, now());
   if (mine != before) log_info(fmt::format("partitions reduced here count={}", mine.count()));
+}
+
+void Engine::tell_stale(const Error& error) {
+  if (!is_broken_) log_error(error.text() + "; the collector begins anew from the stream");
+  is_broken_ = true;
+  if (begin_anew_) begin_anew_();
+}
+
+// What an earlier life acknowledged and the stream has lost since is posted again, as anybody would.
+void Engine::repay() {
+  class Nobody final : public HttpReplyLater {
+   public:
+    bool reply(HttpResponse) override { return true; }
+    bool is_open() const override { return true; }
+  };
+  std::vector<event::Event> owed = log_.owed(kMaxBatchEvents);
+  std::size_t missing = owed.size();
+  if (!owed.empty()) {
+    Submission submission;
+    for (std::size_t i = 0; i < owed.size(); ++i) {
+      submission.batch.indexes.push_back(i);
+      submission.batch.lines.push_back(0);
+    }
+    std::vector<event::EventId> ids;
+    for (const event::Event& event : owed) ids.push_back(event.id);
+    submission.batch.events = std::move(owed);
+    submission.reply = std::make_shared<Nobody>();
+    std::vector<Submission> all;
+    all.push_back(std::move(submission));
+    commit(std::move(all));
+    missing = static_cast<std::size_t>(std::count_if(
+        ids.begin(), ids.end(), [this](const event::EventId& id) { return !log_.find(id); }));
+    log_warning(
+        fmt::format("what the stream had acknowledged and lost is written again "
+                    "events={} missing={}",
+                    ids.size(), missing));
+  }
+  if (missing > 0 || !log_.owed(1).empty()) return;  // with the next tick
+  log_.settle();
+  may_owe_ = false;
 }
 
 }  // namespace isochrone::collector

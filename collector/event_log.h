@@ -79,7 +79,8 @@ class EventLog {
   virtual ~EventLog() = default;
 
   // Gives each event its position in its channel, in order. `now` is when it arrived. Errc::invalid,
-  // and nothing is appended, while there is something that catch_up() has not given yet.
+  // and nothing is appended, while there is something that catch_up() has not given yet; Errc::stale: what was
+  // appended before is gone, open the log anew.
   virtual Result<std::vector<event::Position>> append(const std::vector<event::Event>& events,
                                                       const std::vector<Note>& notes,
                                                       Instant now) = 0;
@@ -111,6 +112,14 @@ class EventLog {
   // Drops what need not be kept, the oldest first, except the last event of each channel and the
   // newest state of each prefix; may stop after `limit` events. Returns how many went.
   virtual std::size_t trim(const Retention& keep, Instant now, std::size_t limit) = 0;
+
+  // At most `most` events that were acknowledged here and that the log has lost since: to be appended again.
+  // Empty: none, or no more. settle() when all have been.
+  virtual std::vector<event::Event> owed(std::size_t most) {
+    static_cast<void>(most);
+    return {};
+  }
+  virtual void settle() {}
 
   // Random, made with the log: positions mean something only together with it.
   virtual const std::string& id() const = 0;

@@ -27,6 +27,7 @@ constexpr std::size_t kMaxMessageBytes = 1 << 20;
 // Messages that one request of a reader brings.
 constexpr int kFetch = 32;
 constexpr int kWrongLastSequence = 10'071;  // JSStreamWrongLastSequenceErrF
+constexpr int kWrongLastId = 10'070;        // JSStreamWrongLastMsgIDErrF
 
 // A handle of the library and what frees it.
 template <class T, void (*Free)(T*)>
@@ -43,6 +44,11 @@ using Options = Handle<natsOptions, natsOptions_Destroy>;
 
 Error failed(std::string_view what, natsStatus status) {
   return {Errc::unavailable, fmt::format("NATS: {}: {}", what, natsStatus_GetText(status))};
+}
+
+// What JetStream knows a message by.
+std::string name_of(std::uint64_t id, std::size_t part) {
+  return fmt::format("{:016x}-{}", id, part);
 }
 
 std::string_view data_of(natsMsg* message) {
@@ -99,7 +105,7 @@ struct Nats::Impl {
     return natsConnection_Status(connection.get()) == NATS_CONN_STATUS_CONNECTED;
   }
   std::optional<Error> send(const std::string& message, std::uint64_t id, std::size_t part,
-                            std::uint64_t last) const;
+                            std::uint64_t last, const std::optional<Word>& word) const;
 };
 
 Nats::Nats(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -209,7 +215,8 @@ std::size_t Nats::max_bytes() const {
 }
 
 std::optional<Error> Nats::Impl::send(const std::string& message, std::uint64_t id,
-                                      std::size_t part, std::uint64_t last) const {
+                                      std::size_t part, std::uint64_t last,
+                                      const std::optional<Word>& word) const {
   const std::string reply = fmt::format("{}{:x}-{}", replies, id, part);
   natsMsg* raw = nullptr;
   natsStatus status = natsMsg_Create(&raw, subject.c_str(), reply.c_str(), message.data(),
@@ -218,7 +225,9 @@ std::optional<Error> Nats::Impl::send(const std::string& message, std::uint64_t 
   const auto header = [&](const char* name, const std::string& value) {
     if (status == NATS_OK) status = natsMsgHeader_Set(raw, name, value.c_str());
   };
-  header("Nats-Msg-Id", fmt::format("{:016x}-{}", id, part));
+  header("Nats-Msg-Id", name_of(id, part));
+  // A number alone says nothing of what is there: a stream that lost its end has others' words in its place.
+  if (word && part == 0) header("Nats-Expected-Last-Msg-Id", name_of(word->id, word->part));
   header("Nats-Expected-Last-Sequence", std::to_string(last + part));
   if (status == NATS_OK) status = natsConnection_PublishMsg(connection.get(), raw);
   if (status != NATS_OK) return failed("cannot publish", status);
@@ -226,7 +235,8 @@ std::optional<Error> Nats::Impl::send(const std::string& message, std::uint64_t 
 }
 
 std::optional<Error> Nats::publish(const std::vector<std::string>& messages, std::uint64_t id,
-                                   std::uint64_t last, Millis patience) {
+                                   std::uint64_t last, const std::optional<Word>& word,
+                                   Millis patience) {
   using Clock = std::chrono::steady_clock;
   const auto deadline = Clock::now() + patience;
   std::vector<bool> is_stored(messages.size());
@@ -234,7 +244,7 @@ std::optional<Error> Nats::publish(const std::vector<std::string>& messages, std
   while (impl_->is_connected() && Clock::now() < deadline) {
     for (std::size_t i = 0; i < messages.size(); ++i) {
       if (is_stored[i]) continue;
-      if (auto error = impl_->send(messages[i], id, i, last)) return error;
+      if (auto error = impl_->send(messages[i], id, i, last, word)) return error;
     }
     bool is_asked_again = false;
     while (missing > 0 && !is_asked_again && Clock::now() < deadline) {
@@ -266,6 +276,9 @@ std::optional<Error> Nats::publish(const std::vector<std::string>& messages, std
       }
       const auto error = said.is_object() ? said.value("error", nlohmann::json::object())
                                           : nlohmann::json::object();
+      if (error.value("err_code", 0) == kWrongLastId) {
+        return Error(Errc::stale, "NATS: the stream's last message is another one");
+      }
       if (error.value("err_code", 0) == kWrongLastSequence) {
         return Error(Errc::invalid, "NATS: others wrote first");
       }
@@ -277,13 +290,15 @@ std::optional<Error> Nats::publish(const std::vector<std::string>& messages, std
   return Error(Errc::unavailable, "NATS: no acknowledgement; is there a quorum of its servers?");
 }
 
-Result<std::optional<std::string>> Nats::get(std::uint64_t sequence) {
+Result<std::optional<std::string>> Nats::get(std::uint64_t sequence, bool of_leader) {
+  const char* stream = impl_->options.stream.c_str();
   jsDirectGetMsgOptions which;
   jsDirectGetMsgOptions_Init(&which);
   which.Sequence = sequence;
   natsMsg* raw = nullptr;
   const natsStatus status =
-      js_DirectGetMsg(&raw, impl_->js.get(), impl_->options.stream.c_str(), nullptr, &which);
+      of_leader ? js_GetMsg(&raw, impl_->js.get(), stream, sequence, nullptr, nullptr)
+                : js_DirectGetMsg(&raw, impl_->js.get(), stream, nullptr, &which);
   const Message message(raw);
   if (status == NATS_NOT_FOUND) return std::optional<std::string>();
   if (status != NATS_OK) return tl::unexpected(failed("cannot read the stream", status));

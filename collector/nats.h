@@ -56,12 +56,20 @@ class Nats {
 
   // What one message may have.
   std::size_t max_bytes() const;
+  // A message as publish() stored it.
+  struct Word {
+    std::uint64_t id = 0;
+    std::uint32_t part = 0;
+  };
   // Stores all of them one after the other, the first right after `last`; each is stored once however
-  // often this is tried. `id` is theirs alone. Errc::invalid: something else came after `last`.
+  // often this is tried. `id` is theirs alone. Errc::invalid: something else came after `last`; Errc::stale:
+  // or `last` is another message than `word`, where that is given, or the server does not know any more.
   std::optional<Error> publish(const std::vector<std::string>& messages, std::uint64_t id,
-                               std::uint64_t last, Millis patience);
-  // The message with this sequence; nothing when there is none yet, or not any more.
-  Result<std::optional<std::string>> get(std::uint64_t sequence);
+                               std::uint64_t last, const std::optional<Word>& word,
+                               Millis patience);
+  // The message with this sequence; nothing when there is none yet, or not any more. Any server that has the
+  // stream answers; `of_leader`: the one that decides.
+  Result<std::optional<std::string>> get(std::uint64_t sequence, bool of_leader = false);
   // Messages from `first` to `last` in order; those that were deleted are left out. `take` returns
   // whether it wants more.
   std::optional<Error> read(std::uint64_t first, std::uint64_t last,

@@ -29,6 +29,8 @@ constexpr Millis kConnectEvery{500};
 // A message that was acknowledged is at every replica of the stream soon.
 constexpr Millis kLag{2'000};
 constexpr Millis kPause{5};
+// The stream ends before what was read of it for so long: no leader that was cut off says so any more.
+constexpr Millis kShort{5'000};
 // Messages of our own that are looked at again when something is missing: some seconds of them.
 constexpr std::size_t kMostSaid = 4'096;
 
@@ -65,16 +67,28 @@ std::optional<Error> NatsLog::open_replica(const Nats::Stream& stream) {
     auto is_same = is_replica(**opened, stream);
     if (!is_same) return is_same.error();
     if (!*is_same) {
+      const auto note = (*opened)->note(kMarkNote);
       opened->reset();
+      if (note && note->starts_with(stream.log_id + " ")) set_aside();
       std::error_code error;
       std::filesystem::remove_all(folder_, error);
       opened = RocksDbLog::open(folder_);
       if (!opened) return opened.error();
       mark_ = 0;
+      word_.reset();
     }
     replica_ = std::move(*opened);
     replica_->repeat_another();
   }
+  auto failed = read_stream(stream);
+  if (!failed || failed->code() != Errc::stale) return failed;
+  // Where it was read last the stream was the same, and before that it was not.
+  replica_.reset();
+  set_aside();
+  return open_replica(stream);
+}
+
+std::optional<Error> NatsLog::read_stream(const Nats::Stream& stream) {
   mark_ = std::max(mark_, stream.first > 0 ? stream.first - 1 : 0);
   std::optional<Error> failed;
   auto unread =
@@ -83,6 +97,7 @@ std::optional<Error> NatsLog::open_replica(const Nats::Stream& stream) {
         return !failed;
       });
   if (failed || unread) return failed ? failed : unread;
+  if (mark_ < stream.last) word_.reset();
   mark_ = std::max(mark_, stream.last);
   is_open_ = true;
   return std::nullopt;
@@ -99,10 +114,11 @@ Result<bool> NatsLog::is_replica(const RocksDbLog& known, const Nats::Stream& st
   const bool is_near = rest.size() == 16 && mark_ <= stream.last && mark_ + 1 >= stream.first;
   bool is_same = is_near && known.damage().repairs == 0;
   if (is_same && mark_ >= stream.first) {
-    const auto message = nats_->get(mark_);
+    const auto message = nats_->get(mark_, true);
     if (!message) return tl::unexpected(message.error());
     const auto part = *message ? read_part(**message) : fail(Errc::invalid, "none");
     is_same = part && part->commit == get_u64(rest.substr(8));
+    if (is_same) word_ = Nats::Word{part->commit, part->part};
   }
   if (is_same) return true;
   log_warning(
@@ -163,12 +179,18 @@ std::optional<Error> NatsLog::write(const Commit& commit) {
     if (!failed) {
       if (parts.empty()) parts = to_parts(commit, nats_->max_bytes());
       if (parts.size() > kMaxParts) return Error(Errc::limit, "too much at once");
-      failed = nats_->publish(parts, commit.id, mark_, kPatienceServer);
+      failed = nats_->publish(parts, commit.id, mark_, word_, kPatienceServer);
       is_away_ = false;
       if (!failed) {
         for (std::size_t i = 0; i < parts.size(); ++i) said_.push_back({++mark_, commit.id});
+        word_ = Nats::Word{commit.id, static_cast<std::uint32_t>(parts.size() - 1)};
         while (said_.size() > kMostSaid) said_.pop_front();
         return repeat(commit);
+      }
+      if (failed->code() == Errc::stale) {
+        failed = look_at_word();
+        if (!failed) continue;
+        if (!foreign_.empty()) return Error(Errc::invalid, "others wrote first");
       }
       if (failed->code() == Errc::invalid) {
         bool is_stored = false;
@@ -192,11 +214,15 @@ std::optional<Error> NatsLog::look_for(std::uint64_t commit, bool& is_stored) {
   const auto stream = nats_->stream();
   if (!stream) return stream.error();
   if (stream->log_id != id_ || stream->last < mark_) {
-    return Error(Errc::io,
+    // A leader that does not know yet that it is none any more may say so, too.
+    const auto now = Clock::now();
+    if (!short_since_) short_since_ = now;
+    return Error(now - *short_since_ < kShort ? Errc::unavailable : Errc::stale,
                  fmt::format("the stream {} has lost what it acknowledged (it ends at {}, "
-                             "{} was read); restart this collector to follow it",
+                             "{} was read)",
                              options_.stream, stream->last, mark_));
   }
+  short_since_.reset();
   own_ = commit;
   auto unread = pull(stream->last);
   is_stored = !std::exchange(own_, std::nullopt);
@@ -221,10 +247,37 @@ std::optional<Error> NatsLog::pull(std::uint64_t until) {
   }
 }
 
+// Whether the stream still ends with what is believed to be its end.
+Result<bool> NatsLog::has_word() {
+  const auto message = nats_->get(mark_, true);
+  if (!message) return tl::unexpected(message.error());
+  const auto part = *message ? read_part(**message) : fail(Errc::invalid, "none");
+  return part && word_ && part->commit == word_->id && part->part == word_->part;
+}
+
+// The server does not know our last word by its name: it forgets that when it starts again, or others' words are
+// there.
+std::optional<Error> NatsLog::look_at_word() {
+  const auto is_there = has_word();
+  if (!is_there) return is_there.error();
+  if (*is_there) {
+    word_.reset();
+    return std::nullopt;
+  }
+  if (auto failed = take_what_replaced_ours()) return failed;
+  const auto is_now = has_word();
+  if (!is_now) return is_now.error();
+  if (*is_now) return std::nullopt;
+  return Error(Errc::stale, fmt::format("the stream {} has lost what it acknowledged, others "
+                                        "wrote in its place",
+                                        options_.stream));
+}
+
 std::optional<Error> NatsLog::take(std::uint64_t sequence, std::string_view message) {
   auto commit = assembly_.add(message);
   if (!commit) {
     mark_ = sequence;
+    word_.reset();
     unreadable_.fetch_add(1);
     log_warning(fmt::format("a message of the event log is skipped stream={} sequence={}: {}",
                             options_.stream, sequence, commit.error().text()));
@@ -232,10 +285,15 @@ std::optional<Error> NatsLog::take(std::uint64_t sequence, std::string_view mess
   }
   std::optional<Error> failed;
   if (*commit && leaves_gap(**commit)) failed = take_what_replaced_ours();
+  const auto part = read_part(message);
   mark_ = sequence;
+  word_ = Nats::Word{part->commit, part->part};
   if (!failed && *commit) failed = absorb(std::move(**commit));
-  // All its parts are read again then; this is the last of them.
-  if (failed) mark_ = sequence - 1 - read_part(message)->part;
+  if (failed) {
+    // All its parts are read again then; this is the last of them.
+    mark_ = sequence - 1 - part->part;
+    word_.reset();
+  }
   return failed;
 }
 
@@ -257,6 +315,7 @@ std::optional<Error> NatsLog::take_what_replaced_ours() {
     const auto part = *message ? read_part(**message) : fail(Errc::invalid, "none");
     if (!part || part->commit == id) continue;
     auto commit = assembly_.add(**message);
+    if (sequence == mark_) word_ = Nats::Word{part->commit, part->part};
     ++replaced;
     if (!commit || !*commit) continue;
     if (auto failed = absorb(std::move(**commit))) return failed;
@@ -291,8 +350,7 @@ std::optional<Error> NatsLog::absorb(Commit commit) {
 std::optional<Error> NatsLog::repeat(const Commit& commit) {
   for (std::size_t i = 0; i < event::kChannels; ++i) {
     if (commit.next[i] > replica_->last(static_cast<event::Channel>(i))) continue;
-    return Error(Errc::io,
-                 "the stream and its replica differ; restart this collector to follow it");
+    return Error(Errc::stale, "the stream and its replica differ");
   }
   if (auto failed = replica_->skip_to(commit.next)) return failed;
   if (auto failed = replica_->restate(commit.states)) return failed;

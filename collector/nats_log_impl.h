@@ -51,6 +51,8 @@ class NatsLog final : public EventLog {
     replica_->notes(prefix, take);
   }
   std::size_t trim(const Retention& keep, Instant now, std::size_t limit) override;
+  std::vector<event::Event> owed(std::size_t most) override;
+  void settle() override;
   const std::string& id() const override { return id_; }
   Damage damage() const override;
 
@@ -59,6 +61,13 @@ class NatsLog final : public EventLog {
 
   std::optional<Error> open_replica(const Nats::Stream& stream);
   Result<bool> is_replica(const RocksDbLog& known, const Nats::Stream& stream);
+  std::optional<Error> read_stream(const Nats::Stream& stream);
+  void set_aside();
+  void add_owed(const RocksDbLog& before, event::Channel channel, std::size_t most,
+                std::vector<event::Event>& owed) const;
+  std::filesystem::path aside(std::size_t number) const;
+  Result<bool> has_word();
+  std::optional<Error> look_at_word();
   std::optional<Error> connect();
   void leave_server();
   std::optional<Error> write(const Commit& commit);
@@ -93,7 +102,9 @@ class NatsLog final : public EventLog {
   std::unique_ptr<RocksDbLog> replica_;
   std::string id_;
   bool is_open_ = false;
-  std::uint64_t mark_ = 0;  // the sequence of the last message that was read
+  std::uint64_t mark_ = 0;                        // the sequence of the last message that was read
+  std::optional<Nats::Word> word_;                // what that message is, where it is known
+  std::optional<Clock::time_point> short_since_;  // the stream ends before it
   Assembly assembly_;
   std::optional<std::uint64_t> own_;  // the commit that is looked for; none: it was found
   struct Said {

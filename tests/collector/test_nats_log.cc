@@ -49,6 +49,11 @@ class LostWord : public ::testing::Test {
     }
     return found;
   }
+  static Sequences owed(EventLog& log, std::size_t most) {
+    Sequences found;
+    for (const event::Event& event : log.owed(most)) found.push_back(event.id.sequence);
+    return found;
+  }
   // Once the server is found again.
   static Result<std::vector<Foreign>> catch_up(EventLog& log) {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
@@ -59,19 +64,7 @@ class LostWord : public ::testing::Test {
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
   }
-  // What the server has on its disk at the end of `later` is forgotten.
-  template <class Later>
-  void lose(Later later) {
-    server_.kill();
-    std::filesystem::copy(store() / "store", folder_.path() / "copy",
-                          std::filesystem::copy_options::recursive);
-    server_.start_again();
-    later();
-    server_.kill();
-    std::filesystem::remove_all(store() / "store");
-    std::filesystem::rename(folder_.path() / "copy", store() / "store");
-    server_.start_again();
-  }
+  void lose(const std::function<void()>& later) { server_.forget(later); }
 
   TemporaryFolder folder_;
   test::NatsServer server_;
@@ -97,8 +90,9 @@ TEST_F(LostWord, WhatOthersWroteInItsPlaceIsTaken) {
   EXPECT_EQ(sequences(*two), sequences(*one));
 }
 
-// Its own events are where theirs should be: nothing is made up, and a restart follows the stream.
-TEST_F(LostWord, WhatContradictsTheStreamIsSaidAndARestartFollowsIt) {
+// Its own events are where theirs should be: nothing is made up, and what is opened anew follows the stream.
+// What it had acknowledged it still has, and says it again.
+TEST_F(LostWord, WhatContradictsTheStreamIsOwed) {
   auto one = open("one");
   const auto two = open("two");
   ASSERT_TRUE(one && two);
@@ -109,11 +103,81 @@ TEST_F(LostWord, WhatContradictsTheStreamIsSaidAndARestartFollowsIt) {
   ASSERT_TRUE(two->append(events(5, 2), {}, kStart));
   const auto caught = catch_up(*one);
   ASSERT_FALSE(caught);
-  EXPECT_EQ(caught.error().code(), Errc::io) << caught.error().text();
+  EXPECT_EQ(caught.error().code(), Errc::stale) << caught.error().text();
   one.reset();
   one = open("one");
   ASSERT_TRUE(one);
   EXPECT_EQ(sequences(*one), (Sequences{1, 2, 3, 4, 5, 6}));
+  EXPECT_EQ(owed(*one, 100), (Sequences{10, 11, 12}));
+  EXPECT_EQ(owed(*one, 2), (Sequences{10, 11}));
+  // A life that ends before it has paid owes the same.
+  one.reset();
+  one = open("one");
+  ASSERT_TRUE(one);
+  ASSERT_TRUE(one->append(one->owed(2), {}, kStart));
+  EXPECT_EQ(owed(*one, 2), (Sequences{12}));
+  ASSERT_TRUE(one->append(one->owed(2), {}, kStart));
+  EXPECT_EQ(owed(*one, 2), Sequences());
+  one->settle();
+  EXPECT_FALSE(std::filesystem::exists(folder_.path() / "one.aside0"));
+  ASSERT_TRUE(catch_up(*two));
+  EXPECT_EQ(sequences(*two), (Sequences{1, 2, 3, 4, 5, 6, 10, 11, 12}));
+  EXPECT_EQ(two->damage().events, 0U);
+}
+
+// The stream is as long as it was, but ends with others' words.
+TEST_F(LostWord, NothingIsBuiltOnWhatIsGone) {
+  auto one = open("one");
+  const auto two = open("two");
+  ASSERT_TRUE(one && two);
+  ASSERT_TRUE(one->append(events(1, 2), {}, kStart));
+  lose([&] { ASSERT_TRUE(one->append(events(10, 3), {}, kStart)); });
+  ASSERT_TRUE(catch_up(*two));
+  ASSERT_TRUE(two->append({}, {{"claim", "mine"}}, kStart));
+  const auto appended = one->append(events(20, 1), {}, kStart);
+  ASSERT_FALSE(appended);
+  EXPECT_EQ(appended.error().code(), Errc::stale) << appended.error().text();
+  one.reset();
+  one = open("one");
+  ASSERT_TRUE(one);
+  EXPECT_EQ(one->note("claim"), "mine");
+  EXPECT_EQ(owed(*one, 100), (Sequences{10, 11, 12}));
+  ASSERT_TRUE(one->append(one->owed(100), {}, kStart));
+  ASSERT_TRUE(one->append(events(20, 1), {}, kStart));
+  ASSERT_TRUE(catch_up(*two));
+  EXPECT_EQ(sequences(*two), (Sequences{1, 2, 10, 11, 12, 20}));
+  EXPECT_EQ(two->damage().events, 0U);
+}
+
+// And where nobody wrote in its place, too: the disks of all servers were older.
+TEST_F(LostWord, AStreamThatBecameShorterIsFollowed) {
+  auto one = open("one");
+  ASSERT_TRUE(one);
+  ASSERT_TRUE(one->append(events(1, 2), {}, kStart));
+  lose([&] { ASSERT_TRUE(one->append(events(10, 3), {}, kStart)); });
+  Errc code = Errc::unavailable;
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (code == Errc::unavailable && std::chrono::steady_clock::now() < deadline) {
+    const auto appended = one->append(events(20, 1), {}, kStart);
+    ASSERT_FALSE(appended);
+    code = appended.error().code();
+  }
+  EXPECT_EQ(code, Errc::stale);
+  one.reset();
+  one = open("one");
+  ASSERT_TRUE(one);
+  EXPECT_EQ(owed(*one, 100), (Sequences{10, 11, 12}));
+}
+
+// A server that starts again has forgotten what its last message was called.
+TEST_F(LostWord, AServerThatForgotANameIsNotDoubted) {
+  const auto one = open("one");
+  ASSERT_TRUE(one);
+  ASSERT_TRUE(one->append(events(1, 2), {}, kStart));
+  server_.kill();
+  server_.start_again();
+  ASSERT_TRUE(one->append(events(3, 1), {}, kStart));
+  EXPECT_EQ(sequences(*one), (Sequences{1, 2, 3}));
 }
 
 }  // namespace

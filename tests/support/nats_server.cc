@@ -53,4 +53,18 @@ bool NatsServer::start(int port) {
   return false;
 }
 
+void NatsServer::forget(const std::function<void()>& later) {
+  const std::filesystem::path store = folder_ / "store";
+  std::filesystem::path copy = folder_;
+  copy += ".copy";
+  kill();
+  std::filesystem::copy(store, copy, std::filesystem::copy_options::recursive);
+  start_again();
+  later();
+  kill();
+  std::filesystem::remove_all(store);
+  std::filesystem::rename(copy, store);
+  start_again();
+}
+
 }  // namespace isochrone::test

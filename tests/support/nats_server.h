@@ -4,6 +4,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -23,6 +24,8 @@ class NatsServer {
   void kill() { child_->end(); }
   // On the same port.
   void start_again();
+  // What it stores during `later` is forgotten: as if its disk had not been synced.
+  void forget(const std::function<void()>& later);
 
  private:
   bool start(int port);
