@@ -346,7 +346,7 @@ void Engine::look_at_probers() {
 void Engine::tick() {
   look_at_clock();
   if (catch_up() && shares_) share_out();
-  if (may_owe_) repay();
+  if (may_owe_ && loop_.now() >= next_repay_) repay();
   core_.advance(now(), CoreShare::one_partition);
   look_at_probers();
   flush_outbox();

@@ -119,6 +119,7 @@ class Engine {
   Monotonic next_compile_{};
   bool is_broken_ = false;
   bool may_owe_ = true;  // what was acknowledged in an earlier life
+  Monotonic next_repay_{};
   std::function<void()> begin_anew_;
   Instant started_at_;
   AgeDoubt age_doubt_;

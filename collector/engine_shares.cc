@@ -7,6 +7,11 @@
 #include "collector/engine.h"
 
 namespace isochrone::collector {
+namespace {
+
+constexpr Seconds kRepayEvery{1};
+
+}  // namespace
 
 // What other collectors appended counts here too.
 bool Engine::catch_up() {
@@ -65,6 +70,7 @@ void Engine::repay() {
     bool reply(HttpResponse) override { return true; }
     bool is_open() const override { return true; }
   };
+  next_repay_ = loop_.now() + kRepayEvery;
   std::vector<event::Event> owed = log_.owed(kMaxBatchEvents);
   std::size_t missing = owed.size();
   if (!owed.empty()) {
@@ -87,7 +93,7 @@ void Engine::repay() {
                     "events={} missing={}",
                     ids.size(), missing));
   }
-  if (missing > 0 || !log_.owed(1).empty()) return;  // with the next tick
+  if (missing > 0 || !log_.owed(1).empty()) return;  // a little later
   log_.settle();
   may_owe_ = false;
 }

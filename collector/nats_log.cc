@@ -60,6 +60,7 @@ std::optional<Error> NatsLog::begin() {
 
 // Opens what an earlier life left when it repeats this very stream, or begins anew; reads the rest.
 std::optional<Error> NatsLog::open_replica(const Nats::Stream& stream) {
+  bool is_anew = false;
   id_ = stream.log_id;
   if (!replica_) {
     auto opened = RocksDbLog::open(folder_);
@@ -69,11 +70,16 @@ std::optional<Error> NatsLog::open_replica(const Nats::Stream& stream) {
     if (!*is_same) {
       const auto note = (*opened)->note(kMarkNote);
       opened->reset();
-      if (note && note->starts_with(stream.log_id + " ")) set_aside();
+      // One that merely fell behind what is kept has nothing that the stream lost.
+      const bool is_of_stream = note && note->starts_with(stream.log_id + " ");
+      if (is_of_stream && mark_ + 1 >= stream.first) {
+        if (auto failed = set_aside()) return failed;
+      }
       std::error_code error;
       std::filesystem::remove_all(folder_, error);
       opened = RocksDbLog::open(folder_);
       if (!opened) return opened.error();
+      is_anew = true;
       mark_ = 0;
       word_.reset();
     }
@@ -81,11 +87,18 @@ std::optional<Error> NatsLog::open_replica(const Nats::Stream& stream) {
     replica_->repeat_another();
   }
   auto failed = read_stream(stream);
-  if (!failed || failed->code() != Errc::stale) return failed;
+  if (!failed || failed->code() != Errc::stale || is_anew) return failed;
   // Where it was read last the stream was the same, and before that it was not.
   replica_.reset();
-  set_aside();
-  return open_replica(stream);
+  assembly_ = {};
+  if (auto kept = set_aside()) return kept;
+  mark_ = 0;
+  word_.reset();
+  auto opened = RocksDbLog::open(folder_);
+  if (!opened) return opened.error();
+  replica_ = std::move(*opened);
+  replica_->repeat_another();
+  return read_stream(stream);
 }
 
 std::optional<Error> NatsLog::read_stream(const Nats::Stream& stream) {

@@ -62,7 +62,7 @@ class NatsLog final : public EventLog {
   std::optional<Error> open_replica(const Nats::Stream& stream);
   Result<bool> is_replica(const RocksDbLog& known, const Nats::Stream& stream);
   std::optional<Error> read_stream(const Nats::Stream& stream);
-  void set_aside();
+  std::optional<Error> set_aside();
   void add_owed(const RocksDbLog& before, event::Channel channel, std::size_t most,
                 std::vector<event::Event>& owed) const;
   std::filesystem::path aside(std::size_t number) const;

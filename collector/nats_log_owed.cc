@@ -4,6 +4,8 @@
 // in that alone is owed to those it was acknowledged to.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/log.h"
 #include "collector/intake.h"
 #include "collector/nats_log_impl.h"
@@ -29,11 +31,13 @@ std::filesystem::path NatsLog::aside(std::size_t number) const {
 }
 
 // What it has and the stream has lost is owed.
-void NatsLog::set_aside() {
+std::optional<Error> NatsLog::set_aside() {
   std::size_t number = 0;
   while (std::filesystem::exists(aside(number))) ++number;
   std::error_code error;
   std::filesystem::rename(folder_, aside(number), error);
+  if (!error) return std::nullopt;
+  return fail_errno("cannot set aside " + folder_.string(), error.value()).value();
 }
 
 std::vector<event::Event> NatsLog::owed(std::size_t most) {
@@ -51,12 +55,14 @@ std::vector<event::Event> NatsLog::owed(std::size_t most) {
   return owed;
 }
 
-// From the end back, until all there is known.
+// From the end back, until all there is known; what is older than the stream keeps was given up, not lost.
 void NatsLog::add_owed(const RocksDbLog& before, event::Channel channel, std::size_t most,
                        std::vector<event::Event>& owed) const {
   if (!may_post(channel)) return;
-  for (event::Position end = before.last(channel); end > 0;) {
-    const event::Position from = end > kPage ? end - kPage : 0;
+  const event::Position first = replica_->first(channel);
+  const event::Position kept = first > 0 ? first - 1 : 0;
+  for (event::Position end = before.last(channel); end > kept;) {
+    const event::Position from = std::max(end > kPage ? end - kPage : 0, kept);
     bool is_all_known = true;
     for (const StoredBytes& stored : before.read(channel, from, end - from, {}).events) {
       const auto* data = reinterpret_cast<const std::uint8_t*>(stored.event.data());
