@@ -43,9 +43,12 @@ void thin(std::vector<Sample>& voice, std::size_t keep) {
 
 // No voice has more than the median one.
 void even_out(std::vector<Sample>& samples) {
+  const bool is_of_one = std::all_of(samples.begin(), samples.end(), [&](const Sample& each) {
+    return each.voice == samples.front().voice;
+  });
+  if (is_of_one) return;
   std::map<std::uint32_t, std::vector<Sample>> voices;
   for (const Sample& sample : samples) voices[sample.voice].push_back(sample);
-  if (voices.size() < 2) return;
   std::vector<std::size_t> counts;
   for (const auto& [voice, said] : voices) counts.push_back(said.size());
   std::sort(counts.begin(), counts.end());
@@ -61,6 +64,15 @@ void even_out(std::vector<Sample>& samples) {
 ClosedWindow reduce(const Path& path, std::vector<Sample> samples, Instant end) {
   ClosedWindow closed{path, end, samples.size(), {}, {}};
   std::sort(samples.begin(), samples.end());
+  // Nearly all paths are seen by one method alone.
+  const routing::Method method = samples.front().method;
+  const bool is_of_one = method != routing::Method::beacon &&
+                         std::all_of(samples.begin(), samples.end(),
+                                     [&](const Sample& each) { return each.method == method; });
+  if (is_of_one) {
+    closed.summaries.push_back(summarize(std::move(samples), end));
+    return closed;
+  }
   const auto votes = std::stable_partition(samples.begin(), samples.end(), [](const Sample& each) {
     return each.method != routing::Method::beacon;
   });
@@ -71,7 +83,7 @@ ClosedWindow reduce(const Path& path, std::vector<Sample> samples, Instant end) 
   samples.erase(votes, samples.end());
   std::map<routing::Method, std::vector<Sample>> seen;
   for (const Sample& each : samples) seen[each.method].push_back(each);
-  for (auto& [method, of_method] : seen) {
+  for (auto& [each, of_method] : seen) {
     closed.summaries.push_back(summarize(std::move(of_method), end));
   }
   return closed;
@@ -89,6 +101,7 @@ routing::WindowSummary summarize(std::vector<Sample> samples, Instant end) {
   summary.method = samples.back().method;
   RttStatistics statistics;
   std::vector<double> rtts;
+  rtts.reserve(samples.size());
   for (const Sample& sample : samples) {
     if (!sample.rtt) continue;
     summary.method = sample.method;
@@ -126,6 +139,7 @@ OpenWindows::Added OpenWindows::add(const Path& path, const Sample& sample,
 void OpenWindows::close_first(std::vector<ClosedWindow>& closed) {
   const Instant end = windows_.begin()->first + length_;
   const std::size_t first = closed.size();
+  closed.reserve(first + windows_.begin()->second.paths.size());
   for (auto& [path, samples] : windows_.begin()->second.paths) {
     samples_ -= samples.size();
     closed.push_back(reduce(path, std::move(samples), end));
