@@ -13,6 +13,16 @@
 
 namespace isochrone::app {
 
+void Roles::Impl::measure(Metrics& metrics) const {
+  metrics.gauge("isochrone_node_info", "Version and name of this node; always 1.", 1,
+                {{"version", ISOCHRONE_VERSION}, {"node", name}});
+  parts.with([&](const Measured& measured) {
+    if (measured.dns) measured.dns->measure(metrics);
+    if (measured.prober) measured.prober->measure(metrics);
+  });
+  metrics.add_earlier(earlier.with([](const auto& counters) { return counters; }));
+}
+
 std::string Roles::Impl::status_json() const {
   nlohmann::json status{{"node", name}, {"version", ISOCHRONE_VERSION}};
   parts.with([&](const Measured& measured) {

@@ -38,16 +38,7 @@ inline tl::unexpected<std::vector<Error>> refused(Error error) {
 struct Roles::Impl {
   explicit Impl(const Config& first) : config(first) {}
 
-  void measure(Metrics& metrics) const {
-    metrics.gauge("isochrone_node_info", "Version and name of this node; always 1.", 1,
-                  {{"version", ISOCHRONE_VERSION}, {"node", name}});
-    parts.with([&](const Measured& measured) {
-      if (measured.dns) measured.dns->measure(metrics);
-      if (measured.prober) measured.prober->measure(metrics);
-    });
-    metrics.add_earlier(earlier.with([](const auto& counters) { return counters; }));
-  }
-
+  void measure(Metrics& metrics) const;
   std::string status_json() const;
 
   // The options of this process: an address that is not configured is the collector's in here, which
