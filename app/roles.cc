@@ -59,6 +59,7 @@ Checked<void> Roles::Impl::start_collector() {
       config.collector, config.topology, [this](Metrics& metrics) { measure(metrics); },
       another(collector_door->listener),
       [this] {
+        was_stale.store(true);
         const auto tell = collector_is_stale.with([](const auto& current) { return current; });
         if (tell) tell();
       });
@@ -165,12 +166,14 @@ Roles::~Roles() {
 }
 
 void Roles::set_collector_is_stale(std::function<void()> tell) {
-  impl_->collector_is_stale.with([&](auto& current) { current = std::move(tell); });
+  impl_->collector_is_stale.with([&](auto& current) { current = tell; });
+  if (tell && impl_->was_stale.load()) tell();  // since it started
 }
 
 Checked<void> Roles::begin_collector_anew() {
-  if (!impl_->collector) return {};
+  if (!impl_->collector || !impl_->was_stale.load()) return {};
   impl_->collector.reset();
+  impl_->was_stale.store(false);
   return impl_->start_collector();
 }
 

@@ -4,6 +4,7 @@
 // roles_hand_over.cc, which passes them on to another process.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -80,6 +81,7 @@ struct Roles::Impl {
   std::optional<Door> http_door;
   std::unique_ptr<collector::Collector> collector;
   Guarded<std::function<void()>> collector_is_stale;
+  std::atomic<bool> was_stale{false};
   Guarded<Measured> parts;
   Guarded<Metrics::Counters> earlier;  // counted by what is gone
   Metrics::Counters of_dns;            // by dns alone, when counters() was last asked

@@ -120,6 +120,8 @@ class Engine {
   bool is_broken_ = false;
   bool may_owe_ = true;  // what was acknowledged in an earlier life
   Monotonic next_repay_{};
+  unsigned repay_tries_ = 0;
+  bool has_told_stale_ = false;
   std::function<void()> begin_anew_;
   Instant started_at_;
   AgeDoubt age_doubt_;

@@ -10,6 +10,8 @@ namespace isochrone::collector {
 namespace {
 
 constexpr Seconds kRepayEvery{1};
+// Beyond that it is not the log that cannot be written: an id is taken for one that is there.
+constexpr unsigned kMostRepayTries = 300;
 
 }  // namespace
 
@@ -60,7 +62,7 @@ void Engine::share_out() {
 void Engine::tell_stale(const Error& error) {
   if (!is_broken_) log_error(error.text() + "; the collector begins anew from the stream");
   is_broken_ = true;
-  if (begin_anew_) begin_anew_();
+  if (!std::exchange(has_told_stale_, true) && begin_anew_) begin_anew_();
 }
 
 // What an earlier life acknowledged and the stream has lost since is posted again, as anybody would.
@@ -92,6 +94,11 @@ void Engine::repay() {
         fmt::format("what the stream had acknowledged and lost is written again "
                     "events={} missing={}",
                     ids.size(), missing));
+  }
+  if (missing > 0 && ++repay_tries_ >= kMostRepayTries) {
+    log_error(
+        "what the stream lost cannot be written again; it stays set aside beside the replica");
+    may_owe_ = false;
   }
   if (missing > 0 || !log_.owed(1).empty()) return;  // a little later
   log_.settle();

@@ -29,8 +29,6 @@ constexpr Millis kConnectEvery{500};
 // A message that was acknowledged is at every replica of the stream soon.
 constexpr Millis kLag{2'000};
 constexpr Millis kPause{5};
-// The stream ends before what was read of it for so long: no leader that was cut off says so any more.
-constexpr Millis kShort{5'000};
 // Messages of our own that are looked at again when something is missing: some seconds of them.
 constexpr std::size_t kMostSaid = 4'096;
 
@@ -60,7 +58,7 @@ std::optional<Error> NatsLog::begin() {
 
 // Opens what an earlier life left when it repeats this very stream, or begins anew; reads the rest.
 std::optional<Error> NatsLog::open_replica(const Nats::Stream& stream) {
-  bool is_anew = false;
+  is_anew_ = false;
   id_ = stream.log_id;
   if (!replica_) {
     auto opened = RocksDbLog::open(folder_);
@@ -75,11 +73,15 @@ std::optional<Error> NatsLog::open_replica(const Nats::Stream& stream) {
       if (is_of_stream && mark_ + 1 >= stream.first) {
         if (auto failed = set_aside()) return failed;
       }
+      // Nor is anything owed to a stream by the replica of another; but it may be all there is of that.
+      if (note && !is_of_stream) {
+        if (auto failed = keep_other(note->substr(0, note->find(' ')))) return failed;
+      }
       std::error_code error;
       std::filesystem::remove_all(folder_, error);
       opened = RocksDbLog::open(folder_);
       if (!opened) return opened.error();
-      is_anew = true;
+      is_anew_ = true;
       mark_ = 0;
       word_.reset();
     }
@@ -87,11 +89,12 @@ std::optional<Error> NatsLog::open_replica(const Nats::Stream& stream) {
     replica_->repeat_another();
   }
   auto failed = read_stream(stream);
-  if (!failed || failed->code() != Errc::stale || is_anew) return failed;
+  if (!failed || failed->code() != Errc::stale) return failed;
   // Where it was read last the stream was the same, and before that it was not.
   replica_.reset();
   assembly_ = {};
   if (auto kept = set_aside()) return kept;
+  is_anew_ = true;
   mark_ = 0;
   word_.reset();
   auto opened = RocksDbLog::open(folder_);
@@ -113,6 +116,7 @@ std::optional<Error> NatsLog::read_stream(const Nats::Stream& stream) {
   if (mark_ < stream.last) word_.reset();
   mark_ = std::max(mark_, stream.last);
   is_open_ = true;
+  is_anew_ = false;
   return std::nullopt;
 }
 
@@ -124,6 +128,9 @@ Result<bool> NatsLog::is_replica(const RocksDbLog& known, const Nats::Stream& st
   const std::string_view rest =
       note && note->starts_with(start) ? std::string_view(*note).substr(start.size()) : "";
   mark_ = get_u64(rest);
+  if (rest.size() == 16 && mark_ > stream.last && !is_short_for_long()) {
+    return fail(Errc::unavailable, "NATS: the stream is shorter than its replica; is its leader?");
+  }
   const bool is_near = rest.size() == 16 && mark_ <= stream.last && mark_ + 1 >= stream.first;
   bool is_same = is_near && known.damage().repairs == 0;
   if (is_same && mark_ >= stream.first) {
@@ -197,13 +204,19 @@ std::optional<Error> NatsLog::write(const Commit& commit) {
       if (!failed) {
         for (std::size_t i = 0; i < parts.size(); ++i) said_.push_back({++mark_, commit.id});
         word_ = Nats::Word{commit.id, static_cast<std::uint32_t>(parts.size() - 1)};
+        is_word_said_ = true;
+        short_since_.reset();
         while (said_.size() > kMostSaid) said_.pop_front();
         return repeat(commit);
       }
       if (failed->code() == Errc::stale) {
         failed = look_at_word();
-        if (!failed) continue;
+        // What was read moved the positions that this commit was made for: it must not be sent again.
         if (!foreign_.empty()) return Error(Errc::invalid, "others wrote first");
+        if (!failed) {
+          failed = Error(Errc::unavailable, "NATS: a server knows no names of messages yet");
+          continue;
+        }
       }
       if (failed->code() == Errc::invalid) {
         bool is_stored = false;
@@ -228,9 +241,7 @@ std::optional<Error> NatsLog::look_for(std::uint64_t commit, bool& is_stored) {
   if (!stream) return stream.error();
   if (stream->log_id != id_ || stream->last < mark_) {
     // A leader that does not know yet that it is none any more may say so, too.
-    const auto now = Clock::now();
-    if (!short_since_) short_since_ = now;
-    return Error(now - *short_since_ < kShort ? Errc::unavailable : Errc::stale,
+    return Error(is_short_for_long() ? Errc::stale : Errc::unavailable,
                  fmt::format("the stream {} has lost what it acknowledged (it ends at {}, "
                              "{} was read)",
                              options_.stream, stream->last, mark_));
@@ -249,6 +260,12 @@ std::optional<Error> NatsLog::pull(std::uint64_t until) {
     const auto message = nats_->get(mark_ + 1);
     if (!message) return message.error();
     if (*message) {
+      if (is_word_said_) {
+        // Our own word was not read: others may have built on what is there instead.
+        if (auto failed = confirm_word()) return failed;
+        is_word_said_ = false;
+        continue;
+      }
       if (auto failed = take(mark_ + 1, **message)) return failed;
       continue;
     }
@@ -258,32 +275,6 @@ std::optional<Error> NatsLog::pull(std::uint64_t until) {
     }
     std::this_thread::sleep_for(kPause);
   }
-}
-
-// Whether the stream still ends with what is believed to be its end.
-Result<bool> NatsLog::has_word() {
-  const auto message = nats_->get(mark_, true);
-  if (!message) return tl::unexpected(message.error());
-  const auto part = *message ? read_part(**message) : fail(Errc::invalid, "none");
-  return part && word_ && part->commit == word_->id && part->part == word_->part;
-}
-
-// The server does not know our last word by its name: it forgets that when it starts again, or others' words are
-// there.
-std::optional<Error> NatsLog::look_at_word() {
-  const auto is_there = has_word();
-  if (!is_there) return is_there.error();
-  if (*is_there) {
-    word_.reset();
-    return std::nullopt;
-  }
-  if (auto failed = take_what_replaced_ours()) return failed;
-  const auto is_now = has_word();
-  if (!is_now) return is_now.error();
-  if (*is_now) return std::nullopt;
-  return Error(Errc::stale, fmt::format("the stream {} has lost what it acknowledged, others "
-                                        "wrote in its place",
-                                        options_.stream));
 }
 
 std::optional<Error> NatsLog::take(std::uint64_t sequence, std::string_view message) {
@@ -302,6 +293,14 @@ std::optional<Error> NatsLog::take(std::uint64_t sequence, std::string_view mess
   mark_ = sequence;
   word_ = Nats::Word{part->commit, part->part};
   if (!failed && *commit) failed = absorb(std::move(**commit));
+  if (failed && failed->code() == Errc::stale && is_anew_) {
+    // There is nothing here that it could contradict but the stream itself.
+    unreadable_.fetch_add(1);
+    log_warning(
+        fmt::format("a message that contradicts the stream is skipped stream={} sequence={}",
+                    options_.stream, sequence));
+    return std::nullopt;
+  }
   if (failed) {
     // All its parts are read again then; this is the last of them.
     mark_ = sequence - 1 - part->part;
@@ -316,30 +315,6 @@ bool NatsLog::leaves_gap(const Commit& commit) const {
     if (last > 0 && commit.next[i] > last + 1) return true;
   }
   return false;
-}
-
-// A leader that is cut off, or a disk, may lose what was acknowledged, and others then write in its place. Where
-// we believe our own words lie, somebody else's may: read once more, they are all there is to what is missing.
-std::optional<Error> NatsLog::take_what_replaced_ours() {
-  std::size_t replaced = 0;
-  for (const auto& [sequence, id] : said_) {
-    const auto message = nats_->get(sequence);
-    if (!message) return message.error();
-    const auto part = *message ? read_part(**message) : fail(Errc::invalid, "none");
-    if (!part || part->commit == id) continue;
-    auto commit = assembly_.add(**message);
-    if (sequence == mark_) word_ = Nats::Word{part->commit, part->part};
-    ++replaced;
-    if (!commit || !*commit) continue;
-    if (auto failed = absorb(std::move(**commit))) return failed;
-  }
-  said_.clear();
-  if (replaced == 0) return std::nullopt;
-  log_warning(
-      fmt::format("the stream lost what it had acknowledged, what others wrote in its place is "
-                  "taken stream={} messages={}",
-                  options_.stream, replaced));
-  return std::nullopt;
 }
 
 std::optional<Error> NatsLog::absorb(Commit commit) {

@@ -63,8 +63,10 @@ class NatsLog final : public EventLog {
   Result<bool> is_replica(const RocksDbLog& known, const Nats::Stream& stream);
   std::optional<Error> read_stream(const Nats::Stream& stream);
   std::optional<Error> set_aside();
-  void add_owed(const RocksDbLog& before, event::Channel channel, std::size_t most,
-                std::vector<event::Event>& owed) const;
+  std::optional<Error> keep_other(const std::string& log_id);
+  std::optional<Error> confirm_word();
+  bool is_short_for_long();
+  std::vector<event::Event> owed_of(const RocksDbLog& before, event::Channel channel) const;
   std::filesystem::path aside(std::size_t number) const;
   Result<bool> has_word();
   std::optional<Error> look_at_word();
@@ -102,8 +104,11 @@ class NatsLog final : public EventLog {
   std::unique_ptr<RocksDbLog> replica_;
   std::string id_;
   bool is_open_ = false;
-  std::uint64_t mark_ = 0;                        // the sequence of the last message that was read
-  std::optional<Nats::Word> word_;                // what that message is, where it is known
+  bool is_anew_ = false;            // read from its start into a replica that was empty
+  std::uint64_t mark_ = 0;          // the sequence of the last message that was read
+  std::optional<Nats::Word> word_;  // what that message is, where it is known
+  bool is_word_said_ = false;       // by us, and others' that follow were not read yet
+  bool is_aside_unread_ = false;    // something that was set aside cannot be opened
   std::optional<Clock::time_point> short_since_;  // the stream ends before it
   Assembly assembly_;
   std::optional<std::uint64_t> own_;  // the commit that is looked for; none: it was found

@@ -149,6 +149,26 @@ TEST_F(LostWord, NothingIsBuiltOnWhatIsGone) {
   EXPECT_EQ(two->damage().events, 0U);
 }
 
+// Nor does it go unnoticed where what others wrote has as many events.
+TEST_F(LostWord, OthersWordsInItsPlaceAreNotTakenForIt) {
+  auto one = open("one");
+  const auto two = open("two");
+  ASSERT_TRUE(one && two);
+  ASSERT_TRUE(one->append(events(1, 2), {}, kStart));
+  lose([&] { ASSERT_TRUE(one->append(events(10, 2), {}, kStart)); });
+  ASSERT_TRUE(catch_up(*two));
+  ASSERT_TRUE(two->append(events(3, 2), {}, kStart));
+  ASSERT_TRUE(two->append(events(5, 1), {}, kStart));
+  const auto caught = catch_up(*one);
+  ASSERT_FALSE(caught);
+  EXPECT_EQ(caught.error().code(), Errc::stale) << caught.error().text();
+  one.reset();
+  one = open("one");
+  ASSERT_TRUE(one);
+  EXPECT_EQ(sequences(*one), (Sequences{1, 2, 3, 4, 5}));
+  EXPECT_EQ(owed(*one, 100), (Sequences{10, 11}));
+}
+
 // And where nobody wrote in its place, too: the disks of all servers were older.
 TEST_F(LostWord, AStreamThatBecameShorterIsFollowed) {
   auto one = open("one");
