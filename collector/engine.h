@@ -71,7 +71,7 @@ class Engine {
   // What the conditions are judged by; the rounds are filled in by who asks.
   Vitals vitals() const;
   void keep(const std::vector<Note>& notes) { core_.keep(notes); }
-  // Called, again and again, when the log has to be opened anew: here that cannot be.
+  // Called once when the log has to be opened anew: here that cannot be.
   void set_begin_anew(std::function<void()> begin) { begin_anew_ = std::move(begin); }
   const std::optional<Shares>& shares() const noexcept { return shares_; }
   const Incidents& incidents() const noexcept { return incidents_; }

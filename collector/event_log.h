@@ -114,7 +114,7 @@ class EventLog {
   virtual std::size_t trim(const Retention& keep, Instant now, std::size_t limit) = 0;
 
   // At most `most` events that were acknowledged here and that the log has lost since: to be appended again.
-  // Empty: none, or no more. settle() when all have been.
+  // The oldest first; empty: none, or no more. settle() when all have been.
   virtual std::vector<event::Event> owed(std::size_t most) {
     static_cast<void>(most);
     return {};

@@ -45,8 +45,8 @@ class TlsSession {
   // Octets taken; when 0, `wait` says why: what the socket must be first, or how it ended.
   std::size_t read(MutableBytes into, TlsWait& wait);
   std::size_t write(Bytes from, TlsWait& wait);
-  // Octets that were decrypted and wait here, where no socket will announce them.
   bool is_complete() const;  // its handshake
+  // Octets that were decrypted and wait here, where no socket will announce them.
   bool has_pending() const;
 
  private:
